@@ -1,0 +1,102 @@
+"""What a run achieved: a before/after table, `summary.json` and the learning curves as a
+picture.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+BORN = time.monotonic()  # the import of this module: close to the start of the command
+
+SHOWN = {"accuracy": "val/accuracy", "mean_tokens": "val/response/tokens_mean"}
+
+
+class Summary(Callback):
+    """Keeps every validation of the run; writes the report when training ends.
+
+    `summary.json` has `held_out.{accuracy,mean_tokens}_{before,after}`, `held_out.problems`,
+    `seconds`, `cpu_seconds` (of this process, earlier stages it had to train included) and `seed`.
+    """
+
+    def __init__(self, run_dir: str, seed: int) -> None:
+        self.run_dir = Path(run_dir)
+        self.seed = seed
+        self.history: list[dict[str, float]] = []
+        self.earlier = {"seconds": 0.0, "cpu_seconds": 0.0}
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Record the held-out figures at the number of iterations done."""
+        if trainer.sanity_checking:
+            return
+        done = trainer.current_epoch + 1 if trainer.state.fn == "fit" else trainer.current_epoch
+        figures = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if name.startswith("val/")
+        }
+        self.history.append({"iteration": done, **figures})
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the report and print the table."""
+        if not trainer.is_global_zero or len(self.history) < 2:
+            return
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        summary = self.summary(problems=len(trainer.datamodule.source.held_out))  # type: ignore[attr-defined]
+        (self.run_dir / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        draw_curves(self.history, self.run_dir / "curves.png")
+        print(self.table())
+        print(f"report: {self.run_dir}/summary.json, curves.png, rollouts/, model/")
+
+    def summary(self, problems: int) -> dict[str, Any]:
+        """The run in a few numbers; seconds are counted over resumed runs."""
+        before, after = self.history[0], self.history[-1]
+        held_out: dict[str, float] = {"problems": problems, "iterations": after["iteration"]}
+        for name, metric in SHOWN.items():
+            held_out[f"{name}_before"] = before[metric]
+            held_out[f"{name}_after"] = after[metric]
+        return {"held_out": held_out, **self.clock(), "seed": self.seed, "history": self.history}
+
+    def table(self) -> str:
+        """Before and after, by metric."""
+        before, after = self.history[0], self.history[-1]
+        lines = [f"{'held-out problems':<28}{'before':>10}{'after':>10}"]
+        for name in sorted(name for name in before if name in after and "reward/" not in name):
+            label = name.removeprefix("val/")
+            lines.append(f"{label:<28}{before[name]:>10.3f}{after[name]:>10.3f}")
+        return "\n".join(lines)
+
+    def clock(self) -> dict[str, float]:
+        """Seconds and processor seconds so far."""
+        now = {"seconds": time.monotonic() - BORN, "cpu_seconds": time.process_time()}
+        return {name: round(value + self.earlier[name], 1) for name, value in now.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The record survives a resume."""
+        return {"history": self.history, "clock": self.clock()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continue the record."""
+        self.history = list(state_dict["history"])
+        self.earlier = dict(state_dict["clock"])
+
+
+def draw_curves(history: list[dict[str, float]], file: Path) -> None:
+    """Held-out accuracy and mean response length over the iterations."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3.2), layout="constrained")
+    labels = {"accuracy": "held-out accuracy", "mean_tokens": "mean response length, tokens"}
+    iterations = [point["iteration"] for point in history]
+    for axis, (name, label) in zip(figure.subplots(1, 2), labels.items(), strict=True):
+        axis.plot(
+            iterations, [point[SHOWN[name]] for point in history], marker="o", color="#2a6f97"
+        )
+        axis.set(xlabel="iteration", title=label)
+        axis.set_ylim(bottom=0)
+        axis.grid(alpha=0.3)
+    figure.savefig(file, dpi=150)

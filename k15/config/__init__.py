@@ -1,0 +1,101 @@
+"""The config system: groups of small YAML files, dotted overrides, `_target_` nodes.
+
+    config = load("train", ["stage=rl", "data=math", "data.path=x.jsonl", "trainer.max_epochs=3"])
+    trainer = build(config.trainer, callbacks=callbacks)
+
+Groups
+    `configs/<group>/<choice>.yaml` is one choice of a group. Its content goes under
+    `config.<group>`; for the groups that the entry (`configs/train.yaml`) lists as `root_groups`,
+    to the root. A choice ending in `.yaml` is a file of the user's own: a path from the working
+    directory or, in a YAML, from its folder.
+Choices
+    The entry and every chosen file may hold `defaults:`, a mapping of group to choice; null leaves
+    a group out (`config.<group>` is null then). The entry speaks first and is overruled by the
+    file of the first root group (stage), by those of the other groups, by those of the further root
+    groups (experiment, debug), and by the command line. This is gone through again until nothing
+    changes, so that a file that is not chosen in the end has no say.
+Content
+    Merged in this order: the entry; the other groups, in the order in which they are first
+    mentioned; the root groups, in their order; `key.key=value` from the command line.
+Result
+    A DictConfig whose interpolations resolve, without `???`, whose `_target_` nodes fit their
+    targets as far as source files tell (`k15.config.signatures`). `config.choices` is the choice of
+    each group.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+from k15.config.errors import ConfigError
+from k15.config.groups import Tree, merge, settle, usage
+from k15.config.nodes import build, faults, plain
+from k15.config.overrides import apply, keys, parse, stray
+
+__all__ = ["ConfigError", "build", "exit_on_error", "fingerprint", "load"]
+
+ROOT = Path(__file__).resolve().parents[2] / "configs"
+
+
+def load(entry: str, argv: Sequence[str], root: Path = ROOT) -> DictConfig:
+    """Compose `root/<entry>.yaml` with the words of the command line, and check all of it.
+
+    `--help` prints the usage, `--cfg` the config with its interpolations resolved; both end the
+    program with status 0.
+
+    Raises:
+        ConfigError: a file, a choice or a value that cannot be read; else all the keys, types,
+            targets and interpolations that are wrong, one per line.
+    """
+    tree = Tree(root, entry)
+    if {"-h", "--help"} & set(argv):
+        print(usage(tree))
+        raise SystemExit(0)
+    config = _compose(tree, [word for word in argv if word != "--cfg"])
+    if "--cfg" in argv:
+        print(OmegaConf.to_yaml(config, resolve=True), end="")
+        raise SystemExit(0)
+    return config
+
+
+def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
+    choices, overrides, strays = parse(argv, tree.groups)
+    choices = settle(tree, choices)
+    config = merge(tree, choices)
+    names = [*keys(config), *tree.groups]
+    found = [stray(word, names) for word in strays] + apply(config, overrides, names)
+    config.choices = choices
+    found += faults(config)
+    if found:
+        raise ConfigError("\n".join(found))
+    return config
+
+
+@contextmanager
+def exit_on_error() -> Iterator[None]:
+    """End the program with `error: ...` and status 2 on a ConfigError; decorates a main, too."""
+    try:
+        yield
+    except ConfigError as error:
+        for line in str(error).splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def fingerprint(config: DictConfig, keys: Sequence[str]) -> str:
+    """Ten hex digits that tell whether the resolved values of these top-level keys are the same.
+
+    Raises:
+        ConfigError: a key that the config does not have.
+    """
+    if missing := [key for key in keys if key not in list(config)]:
+        raise ConfigError(f"fingerprint of {', '.join(missing)}: no such top-level key")
+    values = json.dumps({key: plain(config[key]) for key in keys}, sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()[:10]

@@ -1,0 +1,167 @@
+"""What the command line changes: `group=choice` and `key.key=value`, each checked.
+
+An override keeps to the keys and to the types of what is there. New keys are for targets, whose
+signatures know them (`k15.config.nodes` asks); for mappings of named things, which take one more
+thing with a `_target_`; and for mappings that the YAML leaves empty.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
+
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
+
+from k15.config.errors import ConfigError, did_you_mean, nearest, one_line
+from k15.config.groups import Choices
+from k15.config.signatures import annotation
+
+EXPECTED = {
+    "bool": "a boolean",
+    "int": "an integer",
+    "float": "a number",
+    "str": "a string",
+    "dict": "a mapping",
+    "list": "a list",
+}
+ADMITTED_BY = {  # words of a parameter's annotation that make a value of this kind welcome
+    "bool": r"\b(bool|Any)\b",
+    "int": r"\b(int|float|Any)\b",
+    "float": r"\b(float|Any)\b",
+    "str": r"\b(str|Any)\b",
+    "dict": r"\b([dD]ict|Mapping|Any)\b",
+    "list": r"\b([lL]ist|[tT]uple|Sequence|Iterable|Any)\b",
+}
+
+
+def parse(argv: Sequence[str], groups: Sequence[str]) -> tuple[Choices, dict[str, Any], list[str]]:
+    """Choices of groups, overrides as a nested mapping, and the words that are neither.
+
+    Raises:
+        ConfigError: a value that is not YAML.
+    """
+    choices: Choices = {}
+    dotted, strays = [], []
+    for word in argv:
+        key, equals, text = word.partition("=")
+        if not equals:
+            strays.append(word)
+            continue
+        value = _value(word, text)
+        if key in groups and not isinstance(value, dict):
+            choices[key] = value if value is None or isinstance(value, str) else text
+        else:
+            dotted.append(word)
+    overrides = OmegaConf.to_container(OmegaConf.from_dotlist(dotted))
+    return choices, cast(dict[str, Any], overrides), strays
+
+
+def apply(node: DictConfig, overrides: dict[str, Any], names: list[str], at: str = "") -> list[str]:
+    """Change `node`, which lies at the dotted prefix `at`; return what was refused, and why.
+
+    `names` are the dotted keys and groups that a misspelled key may have meant.
+    """
+    faults = []
+    for name, value in overrides.items():
+        key = f"{at}{name}"
+        if name not in list(node):
+            if at and _takes(node, value):
+                node[name] = value
+            else:
+                faults += [_unknown(leaf, names) for leaf in _leaves(value, key)]
+            continue
+        old = resolved(node, name)
+        if isinstance(old, DictConfig) and isinstance(value, dict):
+            if OmegaConf.is_interpolation(node, name):
+                node[name] = old  # a copy: what it refers to stays as it is
+            faults += apply(node[name], value, names, f"{key}.")
+        elif _fits(old, value) or _admits(node, name, value):
+            node[name] = value
+        elif _kind(old) == "int" and isinstance(value, float) and value.is_integer():
+            node[name] = int(value)
+        else:
+            expected = EXPECTED[_kind(old)]
+            faults.append(f"{key}: expected {expected}, got {value!r} ({EXPECTED[_kind(value)]})")
+    return faults
+
+
+def stray(word: str, names: list[str]) -> str:
+    """What to say about a word of the command line that has no `=`."""
+    found = nearest(word.lstrip("-"), names)
+    hint = f"; did you mean {found}=...?" if found else ""
+    return f"{word}: expected group=choice or key=value{hint}"
+
+
+def keys(node: DictConfig, at: str = "") -> Iterator[str]:
+    """The dotted keys of the values in nested mappings, also of those that are missing."""
+    for name in map(str, node):
+        value = resolved(node, name)
+        if isinstance(value, DictConfig) and value and not OmegaConf.is_interpolation(node, name):
+            yield from keys(value, f"{at}{name}.")
+        else:
+            yield f"{at}{name}"
+
+
+def resolved(node: DictConfig, name: str) -> Any:
+    """A value, None where there is none yet: `???`, or an interpolation that leads nowhere."""
+    try:
+        return None if OmegaConf.is_missing(node, name) else node[name]
+    except OmegaConfBaseException:
+        return None
+
+
+def _value(word: str, text: str) -> Any:
+    try:
+        content = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))
+    except (YAMLError, OmegaConfBaseException) as error:
+        raise ConfigError(f"{word}: not a YAML value, quote it: {one_line(error)}") from error
+    assert isinstance(content, dict)
+    return content["value"]
+
+
+def _takes(node: DictConfig, value: Any) -> bool:
+    """Whether a mapping takes a new key with this value."""
+    if "_target_" in node or not node:
+        return True
+    things = [resolved(node, str(name)) for name in node]
+    return all(_is_thing(thing) for thing in things if thing is not None) and _is_thing(value)
+
+
+def _is_thing(value: Any) -> bool:
+    return isinstance(value, dict | DictConfig) and "_target_" in value
+
+
+def _leaves(value: Any, key: str) -> list[str]:
+    """The dotted keys that an override gave, `key` itself if its value is no mapping."""
+    if isinstance(value, dict) and value:
+        return [leaf for name in value for leaf in _leaves(value[name], f"{key}.{name}")]
+    return [key]
+
+
+def _unknown(key: str, names: list[str]) -> str:
+    hint = did_you_mean(key, names) or "; --cfg shows the keys that there are"
+    return f"{key}: no such key{hint}"
+
+
+def _fits(old: Any, new: Any) -> bool:
+    """Whether `new` may stand where `old` is, going by their types."""
+    if old is None or new is None or (isinstance(new, str) and "${" in new):
+        return True
+    return _kind(new) == _kind(old) or (_kind(old), _kind(new)) == ("float", "int")
+
+
+def _admits(node: DictConfig, name: str, value: Any) -> bool:
+    """Whether the target's own annotation takes the value: `devices: int | str = "auto"`."""
+    if "_target_" not in node:
+        return False
+    written = annotation(resolved(node, "_target_"), name)
+    return re.search(ADMITTED_BY[_kind(value)], written) is not None
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, DictConfig | dict):
+        return "dict"
+    return "list" if isinstance(value, ListConfig | list) else type(value).__name__

@@ -1,0 +1,129 @@
+"""Demonstrations for the warm-up stages: prompts with responses, cut into batches by a token
+budget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader, Sampler
+
+from k15.datamodules.sources import ProblemSource
+from k15.models.batching import cut, expanded_length
+from k15.models.policy import Policy
+from k15.types import Example
+
+
+class LengthBuckets(Sampler[list[int]]):
+    """Batches of sequences of similar length under a token budget, in random order.
+
+    Sorting the whole epoch by length would make neighbours alike in more than length; so a
+    pool of `pool_batches` batches is drawn at random, sorted, cut, and the batches shuffled.
+    """
+
+    def __init__(
+        self, lengths: Sequence[int], tokens_per_batch: int, seed: int, pool_batches: int = 50
+    ):
+        order = list(range(len(lengths)))
+        Random(seed).shuffle(order)
+        pool_tokens = pool_batches * tokens_per_batch
+        self.batches: list[list[int]] = []
+        for pool in _pools(order, lengths, pool_tokens):
+            cuts = cut([lengths[i] for i in pool], tokens_per_batch, "bucketed")
+            self.batches += [[pool[i] for i in batch] for batch in cuts]
+        Random(seed + 1).shuffle(self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return iter(self.batches)
+
+
+class DemonstrationData(LightningDataModule):
+    """`tokens` of demonstrations to train on, in prompt and response tokens; one epoch.
+
+    `give_up` and `max_trials` say how patient the demonstrator is (see `k15.tasks.base.Task`).
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        source: ProblemSource,
+        tokens: int,
+        tokens_per_batch: int = 1024,
+        give_up: Sequence[float] = (0.5,),
+        max_trials: int = 4,
+        held_out_examples: int = 200,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if tokens < tokens_per_batch:
+            raise ValueError(
+                f"datamodule.tokens={tokens} is less than tokens_per_batch={tokens_per_batch}: not one batch"
+            )
+        self.policy = policy
+        self.source = source
+        self.tokens = tokens
+        self.tokens_per_batch = tokens_per_batch
+        self.give_up = tuple(give_up)
+        self.max_trials = max_trials
+        self.held_out_examples = held_out_examples
+        self.seed = seed
+        self.train: list[Example] = []
+
+    def setup(self, stage: str) -> None:
+        """Write the demonstrations; the first ones are kept back for validation."""
+        if self.train:
+            return
+        examples, counted, index = [], 0, 0
+        while counted < self.tokens:
+            example = self._example(index)
+            counted += (
+                expanded_length(self.policy, example) if index >= self.held_out_examples else 0
+            )
+            examples.append(example)
+            index += 1
+        self.held_out, self.train = (
+            examples[: self.held_out_examples],
+            examples[self.held_out_examples :],
+        )
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of `Example`s, each under the token budget."""
+        return self._loader(self.train)
+
+    def val_dataloader(self) -> DataLoader:
+        """Demonstrations that were not trained on."""
+        return self._loader(self.held_out)
+
+    def _example(self, index: int) -> Example:
+        problem, response = self.source.demonstration(
+            index, give_up=self.give_up, max_trials=self.max_trials
+        )
+        return Example(
+            prompt_tokens=self.policy.encode(problem),
+            response_tokens=self.policy.encode_response(response),
+            images=problem.images,
+        )
+
+    def _loader(self, examples: list[Example]) -> DataLoader:
+        lengths = [expanded_length(self.policy, example) for example in examples]
+        batches = LengthBuckets(lengths, self.tokens_per_batch, self.seed)
+        return DataLoader(examples, batch_sampler=batches, collate_fn=list)  # type: ignore[arg-type]
+
+
+def _pools(order: list[int], lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:
+    pool: list[int] = []
+    filled = 0
+    for index in order:
+        pool.append(index)
+        filled += lengths[index]
+        if filled >= tokens:
+            yield pool
+            pool, filled = [], 0
+    if pool:
+        yield pool

@@ -1,0 +1,158 @@
+"""Where problems come from: a procedural task, or a file or data set of records.
+
+A source has a pool to train on, a held-out split that shares no question with it, and
+demonstrations for the warm-up stages. An own source implements `ProblemSource`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from random import Random
+from typing import Protocol, overload
+
+from k15.datamodules.records import Record, problem_of, read_records
+from k15.tasks.base import Split, Task, is_held_out
+from k15.types import Problem
+
+
+class ProblemSource(Protocol):
+    """What the datamodules need of a source."""
+
+    words: tuple[str, ...]
+    """The tiny tokenizer's whole vocabulary; empty for free text."""
+    max_response_tokens: int
+    """How long a response may get."""
+    train: Sequence[Problem]
+    held_out: Sequence[Problem]
+
+    def demonstration(
+        self, index: int, *, give_up: Sequence[float], max_trials: int
+    ) -> tuple[Problem, str]:
+        """Training problem number `index` (endless) with a response that shows how."""
+        ...
+
+
+class TaskPool(Sequence[Problem]):
+    """The first `size` problems of a task's split, each made when it is first asked for."""
+
+    def __init__(self, task: Task, size: int, split: Split) -> None:
+        if size < 1:
+            raise ValueError(f"data: the {split} pool has size {size}; it must be at least 1")
+        self.size = size
+        self._problem = cache(lambda index: task.problem(index, split))
+
+    def __len__(self) -> int:
+        return self.size
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[Problem]: ...
+
+    def __getitem__(self, index: int | slice) -> Problem | list[Problem]:
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(self.size))]
+        if not -self.size <= index < self.size:
+            raise IndexError(index)
+        return self._problem(index % self.size)
+
+
+class TaskSource:
+    """Problems of a procedural task."""
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        train_problems: int = 400,
+        held_out_problems: int = 400,
+        max_response_tokens: int = 128,
+    ) -> None:
+        self.task = task
+        self.words = task.words
+        self.max_response_tokens = max_response_tokens
+        self.train = TaskPool(task, train_problems, "train")
+        self.held_out = TaskPool(task, held_out_problems, "held_out")
+
+    def demonstration(
+        self, index: int, *, give_up: Sequence[float], max_trials: int
+    ) -> tuple[Problem, str]:
+        """A fresh training problem, tried at most `max_trials` times.
+
+        The patience is drawn from `give_up`, the chances of stopping after a failed trial.
+        """
+        problem = self.task.problem(index)
+        rng = Random(f"demonstration {problem.id}")
+        patience = rng.choice(list(give_up))
+        return problem, self.task.demonstrate(problem, rng, max_trials=max_trials, give_up=patience)
+
+
+class RecordSource:
+    """Problems of a JSON-lines file, or of a Hugging Face data set by name.
+
+    `fields` says under which name the records hold each part of a problem. One question in ten is
+    held out by a hash, unless `held_out_path` names a file of its own. Every record that cannot
+    be used is reported with its line and the reason; none is skipped.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        held_out_path: str | None = None,
+        split: str = "train",
+        fields: Mapping[str, str] | None = None,
+        domain: str = "math",
+        instruction: str = "",
+        demonstrate: str = "solution",
+        held_out_problems: int = 400,
+        max_response_tokens: int = 1024,
+    ) -> None:
+        self.words: tuple[str, ...] = ()
+        self.max_response_tokens = max_response_tokens
+        self.fields = {**Record.FIELDS, **(fields or {})}
+        self.domain = domain
+        self.instruction = instruction
+        if demonstrate not in ("solution", "answer"):
+            raise ValueError(f"data.demonstrate={demonstrate!r}: choose solution or answer")
+        self.demonstrate = demonstrate
+        problems = self._load(path, split)
+        if held_out_path is not None:
+            self.train, self.held_out = (
+                problems,
+                self._load(held_out_path, split)[:held_out_problems],
+            )
+        else:
+            self.train = [problem for problem in problems if not is_held_out(problem)]
+            self.held_out = [problem for problem in problems if is_held_out(problem)][
+                :held_out_problems
+            ]
+        for name, pool in (("training", self.train), ("held-out", self.held_out)):
+            if not pool:
+                raise ValueError(
+                    f"data.path={path!r}: no {name} problems among {len(problems)} records"
+                )
+
+    def demonstration(
+        self, index: int, *, give_up: Sequence[float], max_trials: int
+    ) -> tuple[Problem, str]:
+        """The written solution, or the boxed answer alone, of a training problem.
+
+        Patience has no meaning for a written solution: `give_up` and `max_trials` are ignored.
+        """
+        problem = self.train[index % len(self.train)]
+        boxed = f"\\boxed{{{problem.answer}}}"
+        solution = problem.meta.get("solution") if self.demonstrate == "solution" else None
+        return problem, solution or boxed
+
+    def _load(self, path: str, split: str) -> list[Problem]:
+        problems: dict[str, Problem] = {}
+        for place, record in read_records(path, split):
+            problem = problem_of(record, place, self.fields, self.domain, self.instruction)
+            if problem.id in problems:
+                first = problems[problem.id].meta["place"]
+                raise ValueError(f"{place}: the id {problem.id!r} is already that of {first}")
+            problems[problem.id] = problem
+        return list(problems.values())

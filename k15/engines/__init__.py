@@ -1,0 +1,3 @@
+"""Who generates: engines take token ids and give token ids, and know nothing of tasks, text or
+rewards.
+"""

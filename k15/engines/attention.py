@@ -1,0 +1,86 @@
+"""Put a model into the state it decodes in, and back.
+
+Decoding has one query per row, for which scaled_dot_product_attention on a CPU is slow and copies
+the keys of grouped-query models. transformers' AttentionInterface lets another function take its
+place (https://huggingface.co/docs/transformers/attention_interface).
+
+Legend: B rows, K key-value heads, G query heads per key-value head, Q queries, L positions, D head
+dimension.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers.integrations.sdpa_attention import sdpa_attention_forward
+from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+NAME = "k15_decode"
+
+
+def decode_attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    scaling: float | None = None,
+    sliding_window: int | None = None,
+    **kwargs: Any,
+) -> tuple[Tensor, None]:
+    """Attention of one query per row, [B, K*G, 1, D], over the slots [B, K, L, D].
+
+    `attention_mask` [B, 1, 1, L] is 0 where a row may look and -inf elsewhere. Everything else is a
+    prefill and goes to scaled_dot_product_attention. Returns [B, 1, K*G, D].
+    """
+    if query.shape[2] > 1 or attention_mask is None or attention_mask.dtype == torch.bool:
+        return sdpa_attention_forward(
+            module, query, key, value, attention_mask, scaling=scaling, **kwargs
+        )
+    if sliding_window is not None and sliding_window < key.shape[2]:
+        attention_mask = attention_mask + window_mask(attention_mask, sliding_window)
+    (rows, heads, limit, size), scale = key.shape, scaling or query.shape[-1] ** -0.5
+    query_XGD = (query * scale).reshape(rows * heads, -1, size)
+    score_XGL = torch.bmm(query_XGD, key.flatten(0, 1).transpose(1, 2))
+    score_BKGL = score_XGL.view(rows, heads, -1, limit).add_(attention_mask)
+    weight_XGL = score_BKGL.softmax(-1).view(rows * heads, -1, limit)
+    return torch.bmm(weight_XGL, value.flatten(0, 1)).view(rows, 1, -1, value.shape[-1]), None
+
+
+def window_mask(mask_B11L: Tensor, sliding_window: int) -> Tensor:
+    """-inf on positions that lie `sliding_window` or more before the row's last one."""
+    last_B111 = (mask_B11L == 0).sum(-1, keepdim=True) - 1
+    place_L = torch.arange(mask_B11L.shape[-1], device=mask_B11L.device)
+    too_far_B11L = place_L <= last_B111 - sliding_window
+    return torch.zeros_like(mask_B11L).masked_fill_(too_far_B11L, -torch.inf)
+
+
+@contextmanager
+def decoding(model: Any) -> Iterator[None]:
+    """Evaluation mode and `decode_attention`; on leaving, each module and config is as before.
+
+    A model set to "eager" keeps its own attention, as it may have terms of its own in it.
+    """
+    trained = [module for module in model.modules() if module.training]
+    configs = {id(m.config): m.config for m in model.get_decoder().modules() if hasattr(m, "config")}
+    before = [(config, config._attn_implementation) for config in configs.values()]
+    model.eval()
+    try:
+        for config, implementation in before:
+            if implementation != "eager":
+                config._attn_implementation = NAME
+        yield
+    finally:
+        for config, implementation in before:
+            config._attn_implementation = implementation
+        for module in trained:
+            module.training = True
+
+
+ALL_ATTENTION_FUNCTIONS.register(NAME, decode_attention)
+ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, sdpa_mask)

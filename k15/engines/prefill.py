@@ -1,0 +1,110 @@
+"""Prompts, and the forward passes that fill their keys and values.
+
+Every prompt is prefilled up to its last token, which is then the first input of the decode loop:
+one place, the decode step, yields logits, and G samples of one prompt share one prefill.
+
+Legend: P prompts of one forward pass, L positions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import DynamicCache
+
+if TYPE_CHECKING:
+    from k15.models.policy import Expanded, Policy
+
+SHORTEST = 0.75  # of the longest prompt that it is padded to
+
+
+@dataclass(slots=True, eq=False)
+class Prompt:
+    """One distinct prompt of a call; freed, with its keys and values, when its last sample starts."""
+
+    expanded: Expanded
+    cache: DynamicCache | None = None
+    """Keys and values of the forward pass that prefilled this prompt, among others."""
+    row: int = 0
+    """Its row in there."""
+
+    @property
+    def prefix_length(self) -> int:
+        """Tokens before the last one."""
+        return len(self.expanded.tokens) - 1
+
+    @property
+    def rotary(self) -> int:
+        """Rotary position of the last token, the same on all axes."""
+        return int(self.expanded.positions[..., -1].max())
+
+
+class Prefiller:
+    """Prefills prompts in the order of their first use, some ahead of it."""
+
+    def __init__(self, policy: Policy, tokens_per_prefill: int, prompts: Sequence[Prompt]) -> None:
+        self.policy, self.budget = policy, tokens_per_prefill
+        distinct = dict.fromkeys(prompts)
+        self.waiting = deque(prompt for prompt in distinct if prompt.prefix_length > 0)
+
+    def fill(self, prompt: Prompt) -> None:
+        """See to it that a prompt is prefilled, and with it the next ones up to the budget."""
+        while prompt.cache is None and prompt.prefix_length > 0:
+            for batch in batches(self._next()):
+                prefill(self.policy, batch)
+
+    def _next(self) -> list[Prompt]:
+        taken = [self.waiting.popleft()]
+        tokens = taken[0].prefix_length
+        while self.waiting and tokens + self.waiting[0].prefix_length <= self.budget:
+            tokens += self.waiting[0].prefix_length
+            taken.append(self.waiting.popleft())
+        return taken
+
+
+def batches(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
+    """Prompts of similar length together."""
+    longest_first = deque(sorted(prompts, key=lambda prompt: -prompt.prefix_length))
+    while longest_first:
+        longest = longest_first[0].prefix_length
+        batch = []
+        while longest_first and longest_first[0].prefix_length >= SHORTEST * longest:
+            batch.append(longest_first.popleft())
+        yield batch
+
+
+def prefill(policy: Policy, prompts: list[Prompt]) -> None:
+    """One forward pass over all tokens but the last of each prompt."""
+    cache = DynamicCache()
+    longest = max(prompt.prefix_length for prompt in prompts)
+    tokens_PL = torch.full((len(prompts), longest), prompts[0].expanded.tokens[-1])
+    mask_PL = torch.zeros_like(tokens_PL)
+    axes = prompts[0].expanded.positions.shape[:-1]
+    positions = torch.zeros(*axes, len(prompts), longest, dtype=torch.long)
+    for row, prompt in enumerate(prompts):
+        length = prompt.prefix_length
+        tokens_PL[row, :length] = torch.tensor(prompt.expanded.tokens[:-1])
+        mask_PL[row, :length] = 1
+        positions[..., row, :length] = prompt.expanded.positions[..., :-1]
+        prompt.cache, prompt.row = cache, row
+    device = policy.device
+    policy.model.base_model(
+        input_ids=tokens_PL.to(device),
+        attention_mask=mask_PL.to(device),
+        position_ids=positions.to(device),
+        past_key_values=cache,
+        use_cache=True,
+        **features(prompts, device),
+    )
+
+
+def features(prompts: Sequence[Prompt], device: torch.device) -> dict[str, Tensor]:
+    """The pictures of all prompts, in order."""
+    pictured = [prompt.expanded.features for prompt in prompts if prompt.expanded.features]
+    names = pictured[0] if pictured else ()
+    return {name: torch.cat([each[name] for each in pictured]).to(device) for name in names}

@@ -1,0 +1,89 @@
+"""The contract between a rollout collector and whatever generates tokens.
+
+Tokens in, tokens out: an engine never sees text, tasks or rewards. A partial rollout is the same
+call with a longer prefix and a smaller budget, so no engine knows about partial rollouts either.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+    from k15.types import FinishReason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repetition:
+    """Stop when the last tokens are one pattern, `count` times over (k1.5 §2.6)."""
+
+    min_pattern: int = 1
+    max_pattern: int = 16
+    """Pattern lengths that are looked for, in tokens."""
+    count: int = 8
+    """Copies of the pattern in a row that end a response."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How tokens are drawn, the same for all requests of one call."""
+
+    temperature: float = 1.0
+    """0 is greedy."""
+    top_p: float = 1.0
+    seed: int = 0
+    """The same seed, weights and requests give the same tokens."""
+    repetition: Repetition | None = None
+    """An engine that can end a repeating response early may do so; it counts its own tokens
+    only.
+    """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One response to be started or continued."""
+
+    tokens: tuple[int, ...]
+    """Prompt and what was generated so far; each picture is one placeholder token."""
+    max_new_tokens: int
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """The new tokens of one request."""
+
+    index: int
+    """Position of the request in the call."""
+    tokens: tuple[int, ...]
+    """[T] new token ids, a stop token included."""
+    logps: tuple[float, ...]
+    """[T] log-probability of each under softmax(logits / temperature) before top-p (temperature 1
+    if greedy).
+    """
+    finish: FinishReason
+    """"length" means `max_new_tokens` was used up."""
+    version: int
+    """The version given with the weights that were used."""
+
+
+class RolloutEngine(Protocol):
+    """Generates tokens from the policy whose weights it was last given."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+        """Yield one completion per request, in the order in which they end.
+
+        Equal requests (same tokens, same picture objects) are G samples of one prompt and are
+        prefilled once.
+        """
+        ...
+
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
+        """Take the policy's weights under their Hugging Face names; completions carry `version`
+        from here on.
+        """
+        ...

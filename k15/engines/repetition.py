@@ -1,0 +1,42 @@
+"""When a response repeats itself: its tail is one pattern, `count` times over (k1.5 §2.6).
+
+Legend: P pattern lengths, T tokens, B rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from k15.engines.protocol import Repetition
+
+
+def first_repetition(tokens: Sequence[int], rule: Repetition, start: int = 0) -> int | None:
+    """The smallest end > `start` such that the tail of `tokens[:end]` is one pattern, `count`
+    times over; None if there is none.
+
+    The tail may begin before `start`, so that a loop across a segment border is found.
+    """
+    token_T = np.asarray(tokens)
+    lengths_P1 = np.arange(rule.min_pattern, rule.max_pattern + 1)[:, None]
+    place_T = np.arange(len(token_T))
+    back_PT = place_T - lengths_P1
+    same_PT = (token_T[back_PT] == token_T) & (back_PT >= 0)
+    last_break_PT = np.maximum.accumulate(np.where(same_PT, -1, place_T), axis=1)
+    complete_T = (place_T - last_break_PT >= (rule.count - 1) * lengths_P1).any(axis=0)
+    ends = np.flatnonzero(complete_T[start:])
+    return int(ends[0]) + start + 1 if len(ends) else None
+
+
+def repeats_at_end(tails_BT: np.ndarray, rule: Repetition) -> np.ndarray:
+    """[B] whether each row ends in a pattern `count` times over.
+
+    `tails_BT` are the last `rule.count * rule.max_pattern` tokens of each row; rows that have fewer
+    are filled up in front with distinct negative numbers.
+    """
+    found_B = np.zeros(len(tails_BT), dtype=bool)
+    for length in range(rule.min_pattern, rule.max_pattern + 1):
+        tail_BT = tails_BT[:, -rule.count * length :]
+        found_B |= (tail_BT[:, length:] == tail_BT[:, :-length]).all(axis=1)
+    return found_B

@@ -1,0 +1,99 @@
+"""Rollouts in this process, on the model that is being trained: no second copy of the weights.
+
+The model's own transformers forward decodes under a slot cache with continuous batching, so that
+log-probabilities are the trainer's. Made for a CPU or one device, and for models that fit there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from k15.engines.attention import decoding
+from k15.engines.decode_loop import DecodeLoop
+from k15.engines.prefill import Prompt
+from k15.engines.protocol import Completion, Request, Sampling
+
+if TYPE_CHECKING:
+    from k15.models.policy import Policy
+
+ATTENTION = {"full_attention", "sliding_attention"}
+
+
+class TransformersEngine:
+    """Generates with a `Policy` in place.
+
+    `slots` responses are decoded side by side; their keys and values take slots * positions of the
+    longest one. `tokens_per_prefill` bounds the prompts of one prefill; a longer prompt is
+    prefilled alone. Raises ValueError for models with other than full or sliding-window attention.
+    """
+
+    def __init__(self, policy: Policy, *, slots: int = 256, tokens_per_prefill: int = 8192) -> None:
+        if slots < 1:
+            raise ValueError(f"engine.slots={slots}: at least one response must have a slot")
+        kinds = set(getattr(policy.model.config.get_text_config(), "layer_types", None) or ())
+        if kinds - ATTENTION:
+            raise ValueError(
+                f"model.path={policy.model.config.name_or_path!r} has layers of type "
+                f"{sorted(kinds - ATTENTION)}, which have no slot cache; choose engine=vllm"
+            )
+        self.policy = policy
+        self.slots, self.tokens_per_prefill = slots, tokens_per_prefill
+        self.version = 0
+
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
+        """Note the version: the weights are read where they are trained."""
+        self.version = version
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+        """Yield one completion per request, in the order in which they end.
+
+        Until the iterator is exhausted or closed the model stays in evaluation mode. Raises
+        ValueError before any work if a request does not fit into the model's context.
+        """
+        prompts = self._prompts(requests)
+        loop = DecodeLoop(
+            self.policy,
+            [(prompt, request.max_new_tokens) for prompt, request in zip(prompts, requests, strict=True)],
+            sampling,
+            version=self.version,
+            slots=self.slots,
+            tokens_per_prefill=self.tokens_per_prefill,
+        )
+        return self._completions(loop)
+
+    def _completions(self, loop: DecodeLoop) -> Iterator[Completion]:
+        with decoding(self.policy.model):
+            while loop.unfinished:
+                # Never across a yield: the consumer must not find itself in inference mode.
+                with torch.inference_mode():
+                    completions = loop.step()
+                yield from completions
+
+    def _prompts(self, requests: Sequence[Request]) -> list[Prompt]:
+        """The prompt of each request; equal requests share one."""
+        distinct: dict[tuple[object, ...], Prompt] = {}
+        prompts = []
+        for index, request in enumerate(requests):
+            key = (request.tokens, *map(id, request.images))
+            if key not in distinct:
+                distinct[key] = Prompt(self.policy.expand(request.tokens, request.images))
+            self._check(index, request, len(distinct[key].expanded.tokens))
+            prompts.append(distinct[key])
+        return prompts
+
+    def _check(self, index: int, request: Request, length: int) -> None:
+        new, context = request.max_new_tokens, self.policy.context
+        if new < 1:
+            raise ValueError(f"request {index}: max_new_tokens={new}, but it must be at least 1")
+        if not request.tokens or request.tokens[-1] in self.policy.placeholder_ids:
+            raise ValueError(f"request {index}: a prompt must end in a text token")
+        if length + new > context:
+            raise ValueError(
+                f"request {index}: {length} prompt tokens + max_new_tokens={new} = {length + new} "
+                f"exceed the model's context of {context}; lower max_new_tokens, leave out longer "
+                "prompts or choose a model with a longer context"
+            )

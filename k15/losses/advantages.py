@@ -1,0 +1,76 @@
+"""Advantages: from the rewards of a problem's responses to what multiplies ∇ log π.
+
+Legend: P problems, G samples per problem. Every function takes `reward_PG` [P, G] and returns
+`advantage_PG` [P, G], both in units of reward unless said otherwise.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def mean_baseline(reward_PG: Tensor) -> Tensor:
+    """r − r̄, the problem's mean reward (k1.5 §2.3.2, eq. 3).
+
+    Raises ValueError if G is 1.
+    """
+    _check_group(reward_PG, "mean_baseline")
+    return reward_PG - reward_PG.mean(-1, keepdim=True)
+
+
+def log_partition_baseline(reward_PG: Tensor, *, tau: float) -> Tensor:
+    """r − τ log (1/G) Σ_j exp(r_j/τ): the baseline that r̄ stands in for (k1.5 §2.3.2).
+
+    `tau` is in units of reward: a large one gives r − r̄, a small one r − max r. Raises
+    ValueError if `tau` is not above 0 or G is 1.
+    """
+    _check_group(reward_PG, "log_partition_baseline")
+    if tau <= 0:
+        raise ValueError(f"tau={tau}: choose a value above 0, or the advantage mean_baseline")
+    log_mean_exp_P = torch.logsumexp(reward_PG / tau, -1) - math.log(reward_PG.shape[-1])
+    return reward_PG - tau * log_mean_exp_P[:, None]
+
+
+def leave_one_out(reward_PG: Tensor) -> Tensor:
+    """r_j − mean of the other G − 1 rewards = (r_j − r̄)·G/(G − 1) (RLOO, 2402.14740 §2).
+
+    Raises ValueError if G is 1.
+    """
+    _check_group(reward_PG, "leave_one_out")
+    G = reward_PG.shape[-1]
+    return (reward_PG - reward_PG.mean(-1, keepdim=True)) * (G / (G - 1))
+
+
+def standardized(reward_PG: Tensor, *, eps: float = 1e-4) -> Tensor:
+    """(r − r̄)/(std(r) + eps), without unit (GRPO, DeepSeekMath 2402.03300 §4.1).
+
+    std is the sample standard deviation, Σ(r − r̄)²/(G − 1) under the root: the paper does not
+    say which, TRL's GRPOTrainer takes this one, with this `eps` (units of reward). Equal rewards
+    give 0. Raises ValueError if G is 1.
+    """
+    _check_group(reward_PG, "standardized")
+    centred_PG = reward_PG - reward_PG.mean(-1, keepdim=True)
+    return centred_PG / (reward_PG.std(-1, correction=1, keepdim=True) + eps)
+
+
+def no_baseline(reward_PG: Tensor) -> Tensor:
+    """r itself (REINFORCE)."""
+    return reward_PG.clone()
+
+
+def positive_only(reward_PG: Tensor, *, threshold: float = 0.0) -> Tensor:
+    """1 where r > threshold, else 0: with `reinforce` this fits the good responses only (ReST,
+    2308.08998 §3; the baseline of k1.5 Fig. 10). `threshold` is in units of reward.
+    """
+    return (reward_PG > threshold).to(reward_PG.dtype)
+
+
+def _check_group(reward_PG: Tensor, name: str) -> None:
+    if reward_PG.shape[-1] == 1:
+        raise ValueError(
+            f"samples_per_problem=1: the advantage {name} compares a problem's responses and would "
+            "always be 0; choose samples_per_problem=2 or more, or the advantage no_baseline"
+        )

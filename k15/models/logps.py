@@ -1,0 +1,106 @@
+"""Log-probabilities of response tokens under a policy, without the logits of a whole batch.
+
+The decoder runs once over the batch; only hidden states that predict a response token reach the
+output embedding, in chunks.
+
+Legend: S sequences, R longest response, N response tokens, C of them in a chunk, H hidden size,
+B rows, L longest row, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+from torch.utils.checkpoint import checkpoint
+
+from k15.models.policy import Policy
+from k15.types import PackedBatch
+
+
+def response_logps(
+    policy: Policy,
+    batch: PackedBatch,
+    *,
+    temperature: float = 1.0,
+    tokens_per_chunk: int = 4096,
+) -> Tensor:
+    """log softmax(logits / temperature) of each response token, [S, R] float32 in nats, 0.0 where
+    there is none.
+
+    Gradients flow. At most `tokens_per_chunk` × V logits exist at once: with more than one chunk,
+    each is computed again in the backward pass. Raises ValueError if either number is not above 0,
+    or if the model rescales its logits in a way not known here.
+    """
+    if temperature <= 0 or tokens_per_chunk < 1:
+        raise ValueError(
+            f"temperature={temperature}, tokens_per_chunk={tokens_per_chunk}: both must be above 0"
+        )
+    check_logits(policy)
+    real_SR = (batch.source_index > 0) | batch.mask
+    hidden_NH = last_hidden(policy, batch).flatten(0, 1)[batch.source_index[real_SR]]
+    targets_N = batch.targets[real_SR]
+    chunks = list(
+        zip(hidden_NH.split(tokens_per_chunk), targets_N.split(tokens_per_chunk), strict=True)
+    )
+    recompute = len(chunks) > 1 and torch.is_grad_enabled()
+    logps = [
+        checkpoint(
+            _token_logps, policy, *chunk, temperature, use_reentrant=False, preserve_rng_state=False
+        )
+        if recompute
+        else _token_logps(policy, *chunk, temperature)
+        for chunk in chunks
+    ]
+    logp_SR = torch.zeros(real_SR.shape, device=real_SR.device)
+    return logp_SR.masked_scatter(real_SR, torch.cat(logps))
+
+
+def last_hidden(policy: Policy, batch: PackedBatch) -> Tensor:
+    """[B, L, H] hidden states before the output embedding.
+
+    No attention mask is passed: rows padded on the right are exact under causal attention, and
+    transformers keeps packed sequences apart where the positions restart.
+    """
+    outputs = policy.model.base_model(
+        input_ids=batch.tokens, position_ids=_position_ids(batch), use_cache=False, **batch.features
+    )
+    return outputs.last_hidden_state
+
+
+def _position_ids(batch: PackedBatch) -> Tensor:
+    """As the model's forward takes them.
+
+    Multimodal positions of a packed row get a first axis that counts the tokens of each sequence:
+    it is the one transformers looks at to tell sequences apart.
+    """
+    if not batch.packed or batch.positions.ndim == 2:
+        return batch.positions
+    device = batch.positions.device
+    text = torch.cat([torch.arange(length, device=device) for length in batch.sequence_lengths])
+    return torch.cat([text.expand(1, 1, -1), batch.positions])
+
+
+def _token_logps(policy: Policy, hidden_CH: Tensor, targets_C: Tensor, temperature: float) -> Tensor:
+    """[C] log-probability of each target."""
+    logits_CV = policy.model.get_output_embeddings()(hidden_CH).float()
+    cap = getattr(policy.model.config.get_text_config(), "final_logit_softcapping", None)
+    if cap is not None:
+        logits_CV = torch.tanh(logits_CV / cap) * cap
+    if temperature != 1.0:
+        logits_CV = logits_CV / temperature
+    return -cross_entropy(logits_CV, targets_C, reduction="none")
+
+
+def check_logits(policy: Policy) -> None:
+    """Raise ValueError if the model multiplies its logits by a constant, as Cohere and Granite
+    do: soft-capping is the only rescaling applied here.
+    """
+    config = policy.model.config.get_text_config()
+    for name in ("logit_scale", "logits_scaling"):
+        factor = getattr(config, name, None)
+        if factor not in (None, 1, 1.0):
+            raise ValueError(
+                f"model.path={config.name_or_path!r} rescales its logits ({name}={factor}), which "
+                "token log-probabilities do not account for; choose another model"
+            )

@@ -1,0 +1,216 @@
+"""A policy: a Hugging Face model with the tokenizer and processor that belong to it.
+
+Everything above speaks token ids in which each picture is ONE placeholder token. `Policy.expand`
+turns them into what the model's forward takes: a placeholder per visual token, picture features and
+(multimodal) rotary positions.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
+    AutoModelForImageTextToText,
+    AutoProcessor,
+    AutoTokenizer,
+)
+
+from k15.types import Problem
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+PICTURES_KEPT = (
+    4096  # processed pictures kept in memory: one iteration uses each of them many times
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expanded:
+    """One sequence as the model's forward takes it."""
+
+    tokens: tuple[int, ...]
+    """[L] with one placeholder per visual token."""
+    positions: Tensor
+    """[L], or [3, L] where the model has multimodal rotary positions (time, height, width)."""
+    features: dict[str, Tensor] = field(default_factory=dict)
+    """Pictures under forward's argument names, concatenated along dimension 0."""
+
+
+class Policy:
+    """A decoder or vision-language model, its tokenizer and its processor.
+
+    `model` is any transformers causal or image-text-to-text model. `processor` is its tokenizer, or
+    the multimodal processor that holds one.
+    """
+
+    def __init__(self, model: Any, processor: Any) -> None:
+        self.model = model
+        self.processor = processor
+        self.tokenizer = getattr(processor, "tokenizer", processor)
+        self.image_processor = getattr(processor, "image_processor", None)
+        self._pictures: OrderedDict[int, tuple[Any, dict[str, Tensor], int]] = OrderedDict()
+        if (
+            self.tokenizer.chat_template is None
+            and getattr(processor, "chat_template", None) is None
+        ):
+            raise ValueError(
+                f"model.path={model.config.name_or_path!r}: its tokenizer has no chat template, so prompts cannot be "
+                "written; add a chat_template.jinja to the folder or take an instruction-tuned model"
+            )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.model.device
+
+    @property
+    def context(self) -> int:
+        """Longest sequence of prompt and response, in tokens."""
+        return self.model.config.get_text_config().max_position_embeddings
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        """Tokens that end a response."""
+        configured = self.model.generation_config.eos_token_id
+        listed = configured if isinstance(configured, list) else [configured]
+        ids = {*listed, self.tokenizer.eos_token_id} - {None}
+        if not ids:
+            raise ValueError(
+                f"model.path={self.model.config.name_or_path!r}: no end-of-sequence token is configured"
+            )
+        return tuple(sorted(ids))
+
+    @property
+    def placeholder_ids(self) -> tuple[int, ...]:
+        """Tokens that stand for pictures or videos, which an engine never samples."""
+        names = ("image_token_id", "video_token_id")
+        return tuple(
+            i for name in names if (i := getattr(self.model.config, name, None)) is not None
+        )
+
+    @property
+    def multimodal_positions(self) -> bool:
+        """Whether rotary positions have three axes."""
+        return hasattr(self.model.base_model, "get_rope_index")
+
+    def encode(self, problem: Problem) -> tuple[int, ...]:
+        """Token ids of the chat prompt, up to where the response begins; one placeholder per
+        picture.
+        """
+        text = self.processor.apply_chat_template(
+            [dict(message) for message in problem.prompt],
+            tokenize=False,
+            add_generation_prompt=True,
+        )
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+    def encode_response(self, text: str) -> tuple[int, ...]:
+        """Token ids of a response, closed by the stop token."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
+        return (*ids, self.tokenizer.eos_token_id)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        """The text of a response, special tokens left out."""
+        return self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+
+    def expand(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> Expanded:
+        """One sequence as the model's forward takes it.
+
+        Raises ValueError if the number of placeholders is not the number of pictures.
+        """
+        if not images:
+            return Expanded(tokens=tuple(tokens), positions=self._text_positions(len(tokens)))
+        pictures = [self._picture(image) for image in images]
+        expanded = self._expand_placeholders(tokens, [count for _, count in pictures])
+        features = {
+            name: torch.cat([picture[name] for picture, _ in pictures]) for name in pictures[0][0]
+        }
+        return Expanded(
+            tokens=expanded, positions=self._positions(expanded, features), features=features
+        )
+
+    def save(self, folder: Path | str) -> None:
+        """Write a Hugging Face folder: weights, configuration, tokenizer, processor, chat
+        template.
+        """
+        self.model.save_pretrained(folder)
+        self.processor.save_pretrained(folder)
+
+    def _picture(self, image: Image) -> tuple[dict[str, Tensor], int]:
+        """Features of one picture and how many visual tokens it takes."""
+        if self.image_processor is None:
+            raise ValueError(
+                f"the problem has a picture but model.path={self.model.config.name_or_path!r} has no image processor; "
+                "choose a vision-language model"
+            )
+        if id(image) not in self._pictures:
+            features = dict(self.image_processor(images=[image], return_tensors="pt"))
+            size = (image.height, image.width)
+            count = self.processor._get_num_multimodal_tokens(image_sizes=[size])[
+                "num_image_tokens"
+            ][0]
+            self._pictures[id(image)] = (image, features, count)
+            if len(self._pictures) > PICTURES_KEPT:
+                self._pictures.popitem(last=False)
+        _, features, count = self._pictures[id(image)]
+        return features, count
+
+    def _expand_placeholders(self, tokens: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
+        placeholder = self.model.config.image_token_id
+        if list(tokens).count(placeholder) != len(counts):
+            raise ValueError(
+                f"prompt has {list(tokens).count(placeholder)} picture placeholders for {len(counts)} pictures"
+            )
+        remaining = iter(counts)
+        return tuple(
+            out
+            for token in tokens
+            for out in ([token] * next(remaining) if token == placeholder else [token])
+        )
+
+    def _text_positions(self, length: int) -> Tensor:
+        positions = torch.arange(length)
+        return positions.expand(3, -1) if self.multimodal_positions else positions
+
+    def _positions(self, tokens: tuple[int, ...], features: dict[str, Tensor]) -> Tensor:
+        if not self.multimodal_positions:
+            return self._text_positions(len(tokens))
+        ids = torch.tensor([tokens])
+        kinds = (ids == self.model.config.image_token_id).int()
+        grid = features["image_grid_thw"]
+        positions, _ = self.model.base_model.get_rope_index(ids, kinds, image_grid_thw=grid)
+        return positions[:, 0]
+
+
+def load_policy(path: str, dtype: str = "float32") -> Policy:
+    """Load a text or vision-language model by Hugging Face name or folder.
+
+    Raises ValueError if the folder is not there or holds no tokenizer.
+    """
+    if path.startswith((".", "/")) and not Path(path).is_dir():
+        raise ValueError(f"model.path={path!r}: no such folder")
+    config = AutoConfig.from_pretrained(path)
+    vision = hasattr(config, "vision_config")
+    processor = load_processor(path, vision)
+    loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
+    return Policy(loader.from_pretrained(path, dtype=getattr(torch, dtype)), processor)
+
+
+def load_processor(path: str, vision: bool) -> Any:
+    """The tokenizer, or for a vision-language model the processor, of a folder or name."""
+    try:
+        return (AutoProcessor if vision else AutoTokenizer).from_pretrained(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise ValueError(
+            f"model.path={path!r}: no usable tokenizer or processor there ({error}); "
+            "save it beside the weights with tokenizer.save_pretrained(folder)"
+        ) from error

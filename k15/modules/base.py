@@ -1,0 +1,79 @@
+"""What all modules share: the policy, its optimizer, and checkpoints that refuse another model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import nn
+
+from k15.models.policy import Policy
+
+
+class PolicyModule(LightningModule):
+    """A policy under training.
+
+    `betas`, `weight_decay` and `learning_rate` are AdamW's.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        learning_rate: float,
+        betas: tuple[float, float] = (0.9, 0.95),
+        weight_decay: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.policy = policy
+        self.model: nn.Module = policy.model
+        self.learning_rate = learning_rate
+        self.betas = betas
+        self.weight_decay = weight_decay
+
+    def trained_parameters(self) -> list[nn.Parameter]:
+        """The parameters the optimizer gets."""
+        return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
+
+    def configure_optimizers(self) -> Any:
+        """AdamW at a constant learning rate."""
+        return torch.optim.AdamW(
+            self.trained_parameters(),
+            lr=self.learning_rate,
+            betas=(self.betas[0], self.betas[1]),
+            weight_decay=self.weight_decay,
+        )
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Batches are plain data; tensors are made on the right device by `k15.models.batching`."""
+        return batch
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember which model this is, and torch's random state (dropout)."""
+        checkpoint["model_shapes"] = shapes(self.model)
+        checkpoint["rng"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the random state; raises ValueError if the checkpoint is of another model."""
+        check_same_model(checkpoint["model_shapes"], shapes(self.model))
+        torch.set_rng_state(checkpoint["rng"])
+
+
+def shapes(model: nn.Module) -> dict[str, list[int]]:
+    """Every parameter's name and shape."""
+    return {name: list(parameter.shape) for name, parameter in model.named_parameters()}
+
+
+def check_same_model(saved: Mapping[str, list[int]], current: Mapping[str, list[int]]) -> None:
+    """Raise ValueError naming the first parameter in which a checkpoint's model differs from this
+    one.
+    """
+    for name in sorted({*saved, *current}):
+        if saved.get(name) != current.get(name):
+            raise ValueError(
+                f"resume: the checkpoint is of another model: {name} is {saved.get(name, 'absent')} there and "
+                f"{current.get(name, 'absent')} here; resume with the model it was trained with, or start "
+                "a new run from its exported folder with start_from=<run>/model"
+            )

@@ -1,0 +1,177 @@
+"""All rewards of a run on one group: outcome first, then shaping, then the weighted sum.
+
+    group ──► outcome rewards ──► group with outcome ──► shaping rewards ──► parts, reward, outcome
+                     │ GraderFailure: again, then dropped and counted; too many: the run stops
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import SupportsFloat
+
+from k15.rewards.base import GraderFailure, RewardCallback
+from k15.types import Problem, RolloutGroup
+
+logger = logging.getLogger(__name__)
+LISTED = 5  # bad problems that `check` names one by one
+
+
+class RewardError(ValueError):
+    """A reward returned something else than one finite number per rollout."""
+
+
+class Scorer:
+    """Composes named rewards; within a kind they are scored in the order of the mapping.
+
+    Example: `Scorer({"math": MathReward(), "length": LengthReward(weight=0.5)}).score(group)`
+
+    `seen` and `dropped` count the groups of an iteration and those that could not be graded; call
+    `start_iteration` before the first group of each. For use by one thread at a time.
+    """
+
+    def __init__(
+        self,
+        rewards: Mapping[str, RewardCallback],
+        *,
+        retries: int = 2,
+        backoff: float = 0.5,
+        max_dropped: float = 0.1,
+    ) -> None:
+        """Compose `rewards`, each under the name by which its part is logged.
+
+        Args:
+            rewards: at least one outcome reward for each domain in the data.
+            retries: how often a reward is asked again after a GraderFailure.
+            backoff: seconds before the first retry, doubled for each further one.
+            max_dropped: share of an iteration's groups; one drop is always forgiven.
+        """
+        self.rewards = dict(rewards)
+        self.retries = retries
+        self.backoff = backoff
+        self.max_dropped = max_dropped
+        self.seen = self.dropped = 0
+
+    def start_iteration(self) -> None:
+        """Count from zero, unless not one group could be graded: then the count goes on."""
+        if self.dropped < self.seen:
+            self.seen = self.dropped = 0
+
+    def check(self, problems: Iterable[Problem]) -> None:
+        """Raise one ValueError that counts the problems that cannot be graded and lists the first
+        few.
+        """
+        bad = []
+        for problem in problems:
+            try:
+                for name, reward in self._applicable(problem).items():
+                    with noted(name, problem):
+                        reward.check(problem)
+            except ValueError as error:
+                bad.append(f"  {problem.id}: {error}")
+        if bad:
+            more = [f"  and {len(bad) - LISTED} more"] if len(bad) > LISTED else []
+            raise ValueError(
+                "\n".join([f"problems that cannot be graded: {len(bad)}", *bad[:LISTED], *more])
+            )
+
+    def score(self, group: RolloutGroup) -> RolloutGroup | None:
+        """The group with `parts`, `reward` and `outcome`; None if it was dropped.
+
+        Raises:
+            ValueError: no outcome reward applies to the problem's domain.
+            RewardError: a reward did not return one finite number per rollout.
+            GraderFailure: more than `max_dropped` of the groups were dropped.
+            Exception: whatever a reward raises, with a note naming the reward and the problem.
+        """
+        rewards = self._applicable(group.problem)
+        self.seen += 1
+        try:
+            return self._score(rewards, group)
+        except GraderFailure as failure:
+            self._drop(group.problem, failure)
+            return None
+
+    def _score(self, rewards: Mapping[str, RewardCallback], group: RolloutGroup) -> RolloutGroup:
+        zeros = (0.0,) * len(group.rollouts)
+        group = replace(group, parts={}, reward=zeros, outcome=zeros)
+        for name, reward in sorted(rewards.items(), key=lambda item: not item[1].outcome):
+            values = self._ask(name, reward, group)
+            group = replace(
+                group,
+                parts={**group.parts, name: values},
+                reward=added(group.reward, values, reward.weight),
+                outcome=added(group.outcome, values) if reward.outcome else group.outcome,
+            )
+        return group
+
+    def _ask(self, name: str, reward: RewardCallback, group: RolloutGroup) -> tuple[float, ...]:
+        attempt = 0
+        while True:
+            try:
+                with noted(name, group.problem):
+                    values = reward.score(group)
+                return one_per_rollout(values, name, group)
+            except GraderFailure:
+                if attempt == self.retries:
+                    raise
+                time.sleep(self.backoff * 2**attempt)
+                attempt += 1
+
+    def _drop(self, problem: Problem, failure: GraderFailure) -> None:
+        self.dropped += 1
+        logger.warning("problem %s dropped, its grader failed: %s", problem.id, failure)
+        if self.dropped > max(1, self.max_dropped * self.seen):
+            raise GraderFailure(
+                f"{self.dropped} of {self.seen} groups of this iteration could not be graded, "
+                f"max_dropped={self.max_dropped}; the last one because: {failure}"
+            ) from failure
+
+    def _applicable(self, problem: Problem) -> dict[str, RewardCallback]:
+        rewards = {n: reward for n, reward in self.rewards.items() if reward.applies_to(problem)}
+        if not any(reward.outcome for reward in rewards.values()):
+            there = [
+                f"{name} ({'outcome' if reward.outcome else 'shaping'}, "
+                f"domains {'all' if reward.domains is None else ' '.join(reward.domains)})"
+                for name, reward in self.rewards.items()
+            ]
+            raise ValueError(
+                f"domain {problem.domain!r} has no outcome reward; there are: "
+                f"{', '.join(there) or 'none'}. Add one, or widen the domains of one"
+            )
+        return rewards
+
+
+@contextmanager
+def noted(name: str, problem: Problem) -> Iterator[None]:
+    """Let an exception say which reward and which problem it comes from."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"raised by reward {name!r} on problem {problem.id!r}")
+        raise
+
+
+def one_per_rollout(values: object, name: str, group: RolloutGroup) -> tuple[float, ...]:
+    """[G] the values as floats; RewardError unless they are one finite number per rollout."""
+    where = f"reward {name!r} on problem {group.problem.id!r}"
+    if not isinstance(values, Iterable):
+        raise RewardError(f"{where}: expected {len(group.rollouts)} values, got {values!r}")
+    values = list(values)
+    if len(values) != len(group.rollouts):
+        raise RewardError(f"{where}: expected {len(group.rollouts)} values, got {len(values)}")
+    for index, value in enumerate(values):
+        if not isinstance(value, SupportsFloat) or not math.isfinite(float(value)):
+            raise RewardError(f"{where}: rollout {index} got {value!r}, not a finite number")
+    return tuple(float(value) for value in values)
+
+
+def added(
+    totals: tuple[float, ...], values: tuple[float, ...], weight: float = 1.0
+) -> tuple[float, ...]:
+    """[G] totals + weight · values."""
+    return tuple(total + weight * value for total, value in zip(totals, values, strict=True))

@@ -1,0 +1,72 @@
+"""The replay buffer of partial rollouts: what one iteration leaves unfinished for the next (k1.5
+§2.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from k15.types import Problem, Rollout, RolloutGroup, Segment
+
+
+class ReplayBuffer:
+    """Groups with at least one unfinished rollout, oldest first."""
+
+    def __init__(self) -> None:
+        self._groups: list[RolloutGroup] = []
+
+    def __len__(self) -> int:
+        return len(self._groups)
+
+    def put(self, groups: list[RolloutGroup]) -> None:
+        """Keep unfinished groups."""
+        assert not any(group.finished for group in groups)
+        self._groups.extend(groups)
+
+    def take(self) -> list[RolloutGroup]:
+        """Hand out all groups; the buffer is empty afterwards."""
+        groups, self._groups = self._groups, []
+        return groups
+
+    def state_dict(self) -> dict[str, Any]:
+        """Plain lists and numbers; a problem is saved by its id."""
+        return {
+            "groups": [
+                {
+                    "problem": group.problem.id,
+                    "prompt_tokens": list(group.prompt_tokens),
+                    "rollouts": [asdict(rollout) for rollout in group.rollouts],
+                }
+                for group in self._groups
+            ]
+        }
+
+    def load_state_dict(self, state: Mapping[str, Any], problems: Mapping[str, Problem]) -> None:
+        """Restore; raises ValueError naming a problem that the data no longer has."""
+        self._groups = [
+            RolloutGroup(
+                problem=_find(problems, saved["problem"]),
+                prompt_tokens=tuple(saved["prompt_tokens"]),
+                rollouts=tuple(_rollout(rollout) for rollout in saved["rollouts"]),
+            )
+            for saved in state["groups"]
+        ]
+
+
+def _find(problems: Mapping[str, Problem], name: str) -> Problem:
+    if name not in problems:
+        raise ValueError(
+            f"the checkpoint holds an unfinished rollout of problem {name!r}, which the data does not have; "
+            "resume with the same data and seed"
+        )
+    return problems[name]
+
+
+def _rollout(saved: Mapping[str, Any]) -> Rollout:
+    segments = tuple(
+        Segment(tokens=tuple(s["tokens"]), logps=tuple(s["logps"]), version=s["version"])
+        for s in saved["segments"]
+    )
+    return Rollout(segments=segments, finish=saved["finish"], text=saved["text"])

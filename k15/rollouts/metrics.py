@@ -1,0 +1,70 @@
+"""Figures of the rollout and reward phases, under the names TensorBoard shows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from k15.types import RolloutGroup
+
+
+def experience_metrics(
+    groups: Sequence[RolloutGroup],
+    scored: Sequence[RolloutGroup],
+    iteration: int,
+    *,
+    dropped: int,
+    seconds: Mapping[str, float],
+) -> dict[str, float]:
+    """What an iteration did: `groups` it worked on, of which `scored` ended and could be graded."""
+    new_tokens = sum(
+        len(segment.tokens)
+        for group in groups
+        for rollout in group.rollouts
+        for segment in rollout.segments[-1:]
+        if segment.version == iteration
+    )
+    unfinished = [r for group in groups for r in group.rollouts if r.finish is None]
+    return {
+        **outcome_metrics(scored),
+        "rollout/tokens": new_tokens,
+        "rollout/tokens_per_second": new_tokens / max(seconds["rollout"], 1e-9),
+        "rollout/cut": len(unfinished) / max(sum(len(group.rollouts) for group in groups), 1),
+        "rollout/groups_unfinished": sum(not group.finished for group in groups),
+        "reward/groups_dropped": dropped,
+        **{f"time/{phase}_seconds": value for phase, value in seconds.items()},
+    }
+
+
+def outcome_metrics(groups: Sequence[RolloutGroup]) -> dict[str, float]:
+    """Accuracy, reward parts, lengths in tokens and how responses ended; empty without groups."""
+    if not groups:
+        return {}
+    rollouts = [rollout for group in groups for rollout in group.rollouts]
+    lengths = [rollout.length for rollout in rollouts]
+    ended = {
+        f"response/{reason}": float(np.mean([rollout.finish == reason for rollout in rollouts]))
+        for reason in ("stop", "length", "repetition")
+    }
+    return {
+        "reward/mean": float(np.mean([value for group in groups for value in group.reward])),
+        "accuracy": float(np.mean([value for group in groups for value in group.outcome])),
+        "response/tokens_mean": float(np.mean(lengths)),
+        "response/tokens_p95": float(np.percentile(lengths, 95)),
+        **ended,
+        **_means("accuracy/level_{}", ((g.problem.difficulty, g.outcome) for g in groups)),
+        **_means("reward/{}", (part for group in groups for part in group.parts.items())),
+    }
+
+
+def _means(name: str, items: Iterable[tuple[object, tuple[float, ...]]]) -> dict[str, float]:
+    values: dict[object, list[float]] = defaultdict(list)
+    for key, group_values in items:
+        values[key].extend(group_values)
+    return {
+        name.format(key): float(np.mean(values[key]))
+        for key in sorted(values, key=str)
+        if key is not None
+    }

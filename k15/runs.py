@@ -1,0 +1,175 @@
+"""Runs and how they follow each other: folders, resuming, and the stage a stage starts from.
+
+A stage names the stage whose weights it starts from. Those are looked up by fingerprint, a hash of
+every setting they depend on, so that weights made with other settings are never taken by mistake.
+If they are not there, the built-in tiny model trains the missing stages first; a real model stops
+with the command to run.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from k15.config import ConfigError, fingerprint, load
+
+BUILT_IN = "k15.models.tiny.tiny_policy"
+WEIGHTS_DEPEND_ON = ("seed", "model", "data", "task", "module", "datamodule", "start_from")
+
+
+def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
+    """The configurations to train in order: missing earlier stages first, the asked one last.
+
+    Raises ConfigError if a real model's earlier stage is missing, or a checkpoint to resume from.
+    """
+    config = load("train", argv)
+    if config.resume is not None:
+        return [resumed(config)]
+    earlier = [] if config.start_from is None else start(config, argv)
+    return [*earlier, new_run(config, argv)]
+
+
+def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
+    """Point `config.model.path` at the weights to start from; return the stages to train before."""
+    if Path(config.start_from).is_dir():
+        config.model.path = str(config.start_from)
+        return []
+    if not is_stage(config.start_from):
+        raise ConfigError(
+            f"start_from={config.start_from!r} is neither a stage nor a folder with a model"
+        )
+    before = earlier_argv(config, argv)
+    found = find_model(config.outputs, config.start_from, weights_fingerprint(before))
+    if found is not None:
+        print(f"stage={config.stage} starts from {found}")
+        config.model.path = str(found)
+        return []
+    if config.model._target_ != BUILT_IN:
+        raise ConfigError(
+            f"stage={config.stage} starts from the weights of stage={config.start_from}, which are not there yet.\n"
+            f"Run first: python train.py {' '.join(before)}\n"
+            "or give a folder: start_from=<folder>, or start_from=null to start from model.path itself"
+        )
+    print(f"stage={config.stage} starts from stage={config.start_from}, which is trained first")
+    stages = stages_to_run(before)
+    config.model.path = f"{stages[-1].run_dir}/model"
+    return stages
+
+
+def is_stage(name: str) -> bool:
+    """Whether configs/stage has it."""
+    try:
+        load("train", [f"stage={name}"], check=False)
+    except ConfigError:
+        return False
+    return True
+
+
+def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
+    """The command line of the stage this one starts from: what it inherits of this one."""
+    inherited = [
+        argument
+        for argument in argv
+        if argument.partition("=")[0].partition(".")[0] in config.inherits
+    ]
+    return [f"stage={config.start_from}", *inherited, *config.start_with]
+
+
+def weights_fingerprint(argv: Sequence[str]) -> str:
+    """Hash of everything the weights of a stage depend on, the stages before it included."""
+    config = load("train", argv)
+    own = fingerprint(config, WEIGHTS_DEPEND_ON)
+    if config.start_from is None or Path(config.start_from).is_dir():
+        return own
+    return f"{own}-{weights_fingerprint(earlier_argv(config, argv))[:10]}"
+
+
+def find_model(outputs: str, stage: str, wanted: str) -> Path | None:
+    """The newest finished run of a stage with this fingerprint."""
+    for mark in sorted(Path(outputs, stage).glob("*/fingerprint"), reverse=True):
+        if mark.read_text() == wanted and (mark.parent / "model").is_dir():
+            return mark.parent / "model"
+    return None
+
+
+def new_run(config: DictConfig, argv: Sequence[str]) -> DictConfig:
+    """Give the run a folder of its own and write the resolved configuration into it."""
+    config.fingerprint = weights_fingerprint(argv)
+    if config.run_dir is None:
+        config.run_dir = str(unused_folder(Path(config.outputs, config.stage)))
+    elif any(Path(config.run_dir).glob("checkpoints/*.ckpt")):
+        raise ConfigError(
+            f"run_dir={config.run_dir}: a run is there already; continue it with resume=last, or choose another folder"
+        )
+    return config
+
+
+def save(config: DictConfig) -> None:
+    """Write the resolved configuration into the run's folder and print it."""
+    folder = Path(config.run_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = OmegaConf.to_yaml(config, resolve=True)
+    (folder / "config.yaml").write_text(text)
+    print(f"{text}run_dir: {folder}", flush=True)
+
+
+def unused_folder(parent: Path) -> Path:
+    """A folder named by the time."""
+    name = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
+    candidates = (parent / name, *(parent / f"{name}-{n}" for n in range(2, 1000)))
+    return next(folder for folder in candidates if not folder.exists())
+
+
+def resumed(config: DictConfig) -> DictConfig:
+    """Continue a run: its folder, its start weights, its newest checkpoint.
+
+    `resume` is `last` (of `run_dir`, else the stage's newest run), a run's folder or a .ckpt file.
+    """
+    checkpoint = newest_checkpoint(config)
+    folder = checkpoint.parent.parent
+    saved = OmegaConf.load(folder / "config.yaml")
+    for key, value in flat(saved.model).items():
+        now = flat(OmegaConf.create(OmegaConf.to_container(config.model, resolve=True))).get(key)
+        if key != "path" and now != value:
+            raise ConfigError(
+                f"resume={config.resume}: the checkpoint is of another model: model.{key} is {value!r} there and "
+                f"{now!r} here; pass model.{key}={value} or start a new run"
+            )
+    config.model.path = saved.model.path
+    config.fingerprint = saved.fingerprint
+    config.run_dir, config.resume = str(folder), str(checkpoint)
+    return config
+
+
+def newest_checkpoint(config: DictConfig) -> Path:
+    """The checkpoint that `resume` means; raises ConfigError if there is none."""
+    asked = Path(config.resume)
+    if asked.suffix == ".ckpt" and asked.is_file():
+        return asked
+    if config.resume != "last":
+        folders = [asked]
+    elif config.run_dir is not None:
+        folders = [Path(config.run_dir)]
+    else:
+        folders = sorted(Path(config.outputs, config.stage).glob("*"), reverse=True)
+    for folder in folders:
+        found = sorted(folder.glob("checkpoints/*.ckpt"))
+        if found:
+            return found[-1]
+    looked = ", ".join(str(folder) for folder in folders[:3]) or f"{config.outputs}/{config.stage}"
+    raise ConfigError(f"resume={config.resume}: no checkpoint found in {looked}")
+
+
+def flat(node: Any, prefix: str = "") -> dict[str, Any]:
+    """Dotted keys and values of a mapping."""
+    leaves: dict[str, Any] = {}
+    for key, value in node.items():
+        if OmegaConf.is_dict(value):
+            leaves |= flat(value, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = value
+    return leaves

@@ -1,0 +1,202 @@
+"""The words every room of k15 speaks: problems, rollouts, experience. Plain data, no heavy imports.
+
+Data flows one way: a `Problem` is sampled; its G `Rollout`s grow by one `Segment` per iteration
+until they end; the finished `RolloutGroup` is scored; the groups of one iteration form the
+`Experience` that the module trains on.
+
+Legend: G samples per problem, T tokens of a response, S sequences, N tokens of a batch, R longest
+response.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from torch import Tensor
+
+Message = Mapping[str, Any]
+"""One chat turn, `{"role": ..., "content": ...}`, as transformers' chat templates take it."""
+
+FinishReason = Literal["stop", "length", "repetition"]
+"""Why a response ended: it wrote a stop token; it was cut at a limit; it repeated itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One question with what is needed to grade an answer.
+
+    Example: `Problem(id="1", prompt=({"role": "user", "content": "1+1?"},), answer="2")`
+    """
+
+    id: str
+    """Unique within its source; names the problem in logs, errors and running success rates."""
+    prompt: tuple[Message, ...]
+    """Chat messages. A picture stands in `content` as an item `{"type": "image"}`."""
+    answer: str | None
+    """Reference answer; None where the domain is graded without one."""
+    images: tuple[Image, ...] = ()
+    """Pictures in the order of their items in `prompt`."""
+    domain: str = "math"
+    """math, code, vision or open: decides which rewards apply."""
+    difficulty: int | None = None
+    """Level as the data gives it, 1 is easiest (k1.5 §2.3.4); None if unknown."""
+    tests: tuple[Mapping[str, Any], ...] = ()
+    """Test cases of a programming problem."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else the source knows: subject, operands, file and line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Segment:
+    """The tokens one iteration added to a response (k1.5 §2.6, partial rollouts)."""
+
+    tokens: tuple[int, ...]
+    """[T] sampled token ids, a stop token included."""
+    logps: tuple[float, ...]
+    """[T] log-probability of each token under the policy that sampled it."""
+    version: int
+    """Version of that policy: the iteration whose weights it had."""
+
+    def __post_init__(self) -> None:
+        if len(self.tokens) != len(self.logps):
+            raise ValueError(
+                f"segment has {len(self.tokens)} tokens but {len(self.logps)} log-probabilities"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One response, grown segment by segment; `finish` is None while it is unfinished."""
+
+    segments: tuple[Segment, ...] = ()
+    finish: FinishReason | None = None
+    text: str = ""
+    """The decoded response, set when it has ended."""
+
+    @property
+    def tokens(self) -> tuple[int, ...]:
+        """[T] all token ids so far."""
+        return tuple(token for segment in self.segments for token in segment.tokens)
+
+    @property
+    def logps(self) -> tuple[float, ...]:
+        """[T] the sampling policies' log-probabilities."""
+        return tuple(logp for segment in self.segments for logp in segment.logps)
+
+    @property
+    def length(self) -> int:
+        """T, in tokens."""
+        return sum(len(segment.tokens) for segment in self.segments)
+
+    def extend(self, segment: Segment, finish: FinishReason | None) -> Rollout:
+        """The rollout with one more segment."""
+        return replace(self, segments=(*self.segments, segment), finish=finish)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutGroup:
+    """The G rollouts of one problem; scored once all of them have ended."""
+
+    problem: Problem
+    prompt_tokens: tuple[int, ...]
+    """The prompt as the engine gets it: each picture is ONE placeholder token."""
+    rollouts: tuple[Rollout, ...]
+    """[G]"""
+    parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Reward part by name, unweighted, each [G]."""
+    reward: tuple[float, ...] = ()
+    """[G] weighted sum of the parts: what the policy is trained on."""
+    outcome: tuple[float, ...] = ()
+    """[G] the task reward alone (1 correct, 0 wrong): accuracy, success rates and the zero-variance
+    rule use it.
+    """
+
+    def __post_init__(self) -> None:
+        for name, values in {**self.parts, "reward": self.reward, "outcome": self.outcome}.items():
+            if values and len(values) != len(self.rollouts):
+                raise ValueError(
+                    f"problem {self.problem.id}: {len(self.rollouts)} rollouts "
+                    f"but {len(values)} {name} values"
+                )
+
+    @property
+    def finished(self) -> bool:
+        """Whether every rollout has ended."""
+        return all(rollout.finish is not None for rollout in self.rollouts)
+
+    @property
+    def success_rate(self) -> float:
+        """Mean outcome over the G rollouts."""
+        return sum(self.outcome) / len(self.outcome)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experience:
+    """What one iteration collected: the batch of `RLModule.training_step`."""
+
+    iteration: int
+    """i of π_i."""
+    groups: tuple[RolloutGroup, ...]
+    """The groups whose last rollout ended in this iteration, scored."""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Figures of the rollout and reward phases, by TensorBoard name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """One training sequence: a prompt, and the response tokens a loss looks at."""
+
+    prompt_tokens: tuple[int, ...]
+    """Each picture is one placeholder token, as in `RolloutGroup.prompt_tokens`."""
+    response_tokens: tuple[int, ...]
+    """[T]"""
+    loss_mask: tuple[bool, ...] = ()
+    """[T] True on tokens in the loss; empty means all of them."""
+    images: tuple[Image, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.loss_mask and len(self.loss_mask) != len(self.response_tokens):
+            raise ValueError(
+                f"{len(self.response_tokens)} response tokens, loss mask of {len(self.loss_mask)}"
+            )
+
+    @property
+    def length(self) -> int:
+        """Tokens of prompt and response, pictures unexpanded."""
+        return len(self.prompt_tokens) + len(self.response_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedBatch:
+    """S sequences laid out for one forward pass, padded side by side or packed end to end.
+
+    Either way the model sees `tokens` [B, L]: bucketed, B = S rows with padding on the right;
+    packed, B = 1 row of all sequences, which `sequence_lengths` keeps apart. `source_index` says
+    where each response token is predicted.
+    """
+
+    tokens: Tensor
+    """[B, L] token ids, pictures expanded to one placeholder per visual token."""
+    positions: Tensor
+    """[B, L], or [3, B, L] for models with multimodal rotary positions; restarts at 0 in each
+    sequence.
+    """
+    sequence_lengths: tuple[int, ...]
+    """[S] true lengths."""
+    packed: bool
+    features: Mapping[str, Tensor] = field(default_factory=dict)
+    """Picture inputs under the names the model's forward takes (pixel_values, image_grid_thw,
+    ...).
+    """
+    source_index: Tensor
+    """[S, R] flat index into B*L of the hidden state that predicts response token r; 0 where there
+    is none.
+    """
+    targets: Tensor
+    """[S, R] response token ids; 0 where there is none."""
+    mask: Tensor
+    """[S, R] bool: a response token that counts in the loss."""

@@ -1,0 +1,97 @@
+"""Records become problems or are refused by line and reason; pools and demonstrations."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from k15.datamodules.sources import RecordSource, TaskSource
+from k15.tasks.make24 import Make24
+
+MATH = Path(__file__).parents[2] / ".." / "shared" / "data" / "math" / "math_train.jsonl"
+
+
+def write(path: Path, rows: list[object]) -> str:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def rows(count: int) -> list[object]:
+    return [
+        {"problem": f"What is {i}+{i}?", "answer": 2 * i, "level": "Level 2"} for i in range(count)
+    ]
+
+
+def test_records_become_problems(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", rows(100))
+    source = RecordSource(file, instruction="Box it.", held_out_problems=5)
+    assert len(source.held_out) == 5
+    questions = {p.prompt[0]["content"] for p in source.train}
+    assert not questions & {p.prompt[0]["content"] for p in source.held_out}
+    first = source.train[0]
+    assert first.prompt[0]["content"].endswith("?\nBox it.")
+    assert first.difficulty == 2 and first.answer is not None
+    assert first.id == first.meta["place"] and first.id.startswith(f"{file}:")
+
+
+def test_fields_can_be_renamed(tmp_path: Path) -> None:
+    file = write(tmp_path / "a.jsonl", [{"question": f"q{i}", "gold": "1"} for i in range(50)])
+    source = RecordSource(file, fields={"problem": "question", "answer": "gold"})
+    assert source.train[0].answer == "1"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "no records"),
+        ('{"problem": "x", "answer": "1"}\n{"problem": "y"}\n', r"a.jsonl:2: no answer"),
+        (
+            '{"problem": "x", "answer": "1"}\n{"problem": "y", "answer": " "}\n',
+            r"a.jsonl:2: no answer",
+        ),
+        ('{"problem": "x", "answer": "1"}\n{broken\n', r"a.jsonl:2: not JSON"),
+        ("[1, 2]\n", r"a.jsonl:1: expected a JSON object"),
+        ('{"id": 7, "problem": "x", "answer": "1"}\n' * 2, r"a.jsonl:2: .*already"),
+    ],
+)
+def test_unusable_files_are_refused_by_line(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message):
+        RecordSource(str(file))
+
+
+def test_unreadable_files_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no such file"):
+        RecordSource(str(tmp_path / "absent.jsonl"))
+    binary = tmp_path / "b.jsonl"
+    binary.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match="not UTF-8"):
+        RecordSource(str(binary))
+
+
+@pytest.mark.skipif(not MATH.exists(), reason="../shared/data is not here")
+def test_all_of_math_train_becomes_problems() -> None:
+    source = RecordSource(str(MATH), demonstrate="answer", held_out_problems=10_000)
+    assert len(source.train) + len(source.held_out) == 7498
+    assert 600 < len(source.held_out) < 900  # one in ten
+    levels = [p.difficulty for p in (*source.train, *source.held_out)]
+    assert levels.count(None) == 2 and levels.count(1) == 564  # as data/README.md counts them
+    problem, response = source.demonstration(0, give_up=(0.5,), max_trials=1)
+    assert response == f"\\boxed{{{problem.answer}}}"
+
+
+def test_a_task_pool_is_made_on_demand_and_stays() -> None:
+    source = TaskSource(Make24(), train_problems=30, held_out_problems=20)
+    assert len(source.train) == 30 and len(source.held_out) == 20
+    assert source.train[-1] is source.train[29]
+    assert len({problem.id for problem in (*source.train, *source.held_out)}) == 50
+    with pytest.raises(IndexError):
+        source.train[30]
+
+
+def test_demonstrations_are_endless_and_repeatable() -> None:
+    source = TaskSource(Make24(), train_problems=3)
+    first = source.demonstration(1000, give_up=(0.0, 0.5), max_trials=4)
+    assert first == source.demonstration(1000, give_up=(0.0, 0.5), max_trials=4)
+    assert first[1].startswith("<think>")
