@@ -7,15 +7,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from k15.config import build, exit_on_user_error
 from omegaconf import DictConfig
 
 from k15 import runs
+from k15.config import build, exit_on_error
 
 
 def main(argv: Sequence[str]) -> None:
     """Train the stage, and before it the stages it starts from if their weights are missing."""
-    with exit_on_user_error():
+    with exit_on_error():
         stages = runs.stages_to_run(argv)
     for config in stages:
         train(config)
@@ -31,7 +31,7 @@ def train(config: DictConfig) -> None:
     seed_everything(config.seed, workers=True, verbose=False)
     source = build(config.data)
     policy = build(config.model, words=source.words)
-    rewards = build(config.rewards)
+    rewards = build(config.rewards) or {}
     parts: dict[str, Any] = {"policy": policy, "source": source, "rewards": rewards}
     datamodule = build(config.datamodule, **parts)
     module = build(config.module, **parts)

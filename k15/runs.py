@@ -15,7 +15,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ConfigError, fingerprint, load
+from k15.config import ROOT, ConfigError, fingerprint, load
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
 WEIGHTS_DEPEND_ON = ("seed", "model", "data", "task", "module", "datamodule", "start_from")
@@ -38,35 +38,33 @@ def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
     if Path(config.start_from).is_dir():
         config.model.path = str(config.start_from)
         return []
-    if not is_stage(config.start_from):
+    if config.model._target_ == BUILT_IN and config.model.path is not None:
+        return []  # model.path already says which weights
+    if not (ROOT / "stage" / f"{config.start_from}.yaml").is_file():
         raise ConfigError(
             f"start_from={config.start_from!r} is neither a stage nor a folder with a model"
         )
     before = earlier_argv(config, argv)
     found = find_model(config.outputs, config.start_from, weights_fingerprint(before))
     if found is not None:
-        print(f"stage={config.stage} starts from {found}")
+        print(f"stage={stage(config)} starts from {found}")
         config.model.path = str(found)
         return []
     if config.model._target_ != BUILT_IN:
         raise ConfigError(
-            f"stage={config.stage} starts from the weights of stage={config.start_from}, which are not there yet.\n"
+            f"stage={stage(config)} starts from the weights of stage={config.start_from}, which are not there yet.\n"
             f"Run first: python train.py {' '.join(before)}\n"
             "or give a folder: start_from=<folder>, or start_from=null to start from model.path itself"
         )
-    print(f"stage={config.stage} starts from stage={config.start_from}, which is trained first")
+    print(f"stage={stage(config)} starts from stage={config.start_from}, which is trained first")
     stages = stages_to_run(before)
     config.model.path = f"{stages[-1].run_dir}/model"
     return stages
 
 
-def is_stage(name: str) -> bool:
-    """Whether configs/stage has it."""
-    try:
-        load("train", [f"stage={name}"], check=False)
-    except ConfigError:
-        return False
-    return True
+def stage(config: DictConfig) -> str:
+    """The name of the stage, also where its YAML is a file of one's own."""
+    return Path(config.choices.stage).stem
 
 
 def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
@@ -100,7 +98,7 @@ def new_run(config: DictConfig, argv: Sequence[str]) -> DictConfig:
     """Give the run a folder of its own and write the resolved configuration into it."""
     config.fingerprint = weights_fingerprint(argv)
     if config.run_dir is None:
-        config.run_dir = str(unused_folder(Path(config.outputs, config.stage)))
+        config.run_dir = str(unused_folder(Path(config.outputs, stage(config))))
     elif any(Path(config.run_dir).glob("checkpoints/*.ckpt")):
         raise ConfigError(
             f"run_dir={config.run_dir}: a run is there already; continue it with resume=last, or choose another folder"
@@ -155,12 +153,12 @@ def newest_checkpoint(config: DictConfig) -> Path:
     elif config.run_dir is not None:
         folders = [Path(config.run_dir)]
     else:
-        folders = sorted(Path(config.outputs, config.stage).glob("*"), reverse=True)
+        folders = sorted(Path(config.outputs, stage(config)).glob("*"), reverse=True)
     for folder in folders:
         found = sorted(folder.glob("checkpoints/*.ckpt"))
         if found:
             return found[-1]
-    looked = ", ".join(str(folder) for folder in folders[:3]) or f"{config.outputs}/{config.stage}"
+    looked = ", ".join(str(folder) for folder in folders[:3]) or f"{config.outputs}/{stage(config)}"
     raise ConfigError(f"resume={config.resume}: no checkpoint found in {looked}")
 
 

@@ -10,13 +10,14 @@ Groups
     directory or, in a YAML, from its folder.
 Choices
     The entry and every chosen file may hold `defaults:`, a mapping of group to choice; null leaves
-    a group out (`config.<group>` is null then). The entry speaks first and is overruled by the
-    file of the first root group (stage), by those of the other groups, by those of the further root
-    groups (experiment, debug), and by the command line. This is gone through again until nothing
-    changes, so that a file that is not chosen in the end has no say.
+    a group out (`config.<group>` is null then). The entry speaks first and is overruled by the file
+    of the first root group (stage), by those of the other groups in the order in which they are
+    first mentioned, by those of the further root groups (experiment, debug), and by the command
+    line. This is gone through again until nothing changes: a file that is not chosen in the end has
+    no say.
 Content
-    Merged in this order: the entry; the other groups, in the order in which they are first
-    mentioned; the root groups, in their order; `key.key=value` from the command line.
+    Merged in this order: the entry; the other groups, in the same order; the root groups, in
+    theirs; `key.key=value` from the command line.
 Result
     A DictConfig whose interpolations resolve, without `???`, whose `_target_` nodes fit their
     targets as far as source files tell (`k15.config.signatures`). `config.choices` is the choice of

@@ -87,7 +87,7 @@ class DecodeLoop:
     def _forward(self) -> Tensor:
         """[B, V] logits for the next token of each row."""
         rows, policy = self.rows, self.policy
-        self.cache.point(rows["position"], rows.limit)
+        self.cache.point(rows.indices, rows["position"], rows.limit)
         rotary_B1 = rows["rotary"][:, None]
         output = policy.model(
             input_ids=rows["token"][:, None],
@@ -113,7 +113,7 @@ class DecodeLoop:
         responses = self.rows.responses(ended_B)
         source_B, target_B = self.rows.remove(ended_B)
         if len(source_B):
-            self.cache.move_rows(source_B, target_B)
+            self.cache.move(source_B, target_B)
         return [self._completion(*response) for response in responses]
 
     def _completion(self, index: int, tokens: list[int], logps: list[float]) -> Completion:

@@ -34,6 +34,11 @@ class Rows:
         """
         return self.state_FS[FIELDS.index(field), : self.count]
 
+    @property
+    def indices(self) -> Tensor:
+        """[B] 0, 1, 2, ..."""
+        return self.row_S[: self.count]
+
     def join(self, rows: Sequence[tuple[int, int, int, int, int, int]]) -> None:
         """Add responses, their fields in the order of `FIELDS`."""
         new_FB = torch.tensor(rows, device=self.state_FS.device).T
@@ -43,7 +48,7 @@ class Rows:
 
     def append(self, token_B: Tensor, logp_B: Tensor) -> None:
         """One more token for each row, which is also its next input."""
-        place = (self.row_S[: self.count], self["length"])
+        place = (self.indices, self["length"])
         self.tokens_SN[place], self.logps_SN[place] = token_B, logp_B
         self["token"].copy_(token_B)
         for field in ("position", "rotary", "length"):

@@ -11,7 +11,7 @@ dimension.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -27,29 +27,19 @@ class Window:
 
     slots: int
     capacity: int = 0
-    rows: int = 0
-    """B, the active rows."""
     limit: int = 0
     """Positions of the longest active row, the new token included."""
+    row_B: Tensor | None = None
     position_B: Tensor | None = None
-    """[B] where in its slot each row writes."""
-    index: dict[int, Tensor] = field(default_factory=dict)
-    """By number of heads K: [B * K] flat index of the written vectors into S * K * capacity."""
-
-    def move(self, position_B: Tensor, limit: int) -> None:
-        self.rows, self.limit, self.position_B = len(position_B), limit, position_B
-        self.index.clear()
-
-    def flat_index(self, heads: int) -> Tensor:
-        if heads not in self.index:
-            device = self.position_B.device
-            vectors_BK = torch.arange(self.rows * heads, device=device).view(-1, heads)
-            self.index[heads] = (vectors_BK * self.capacity + self.position_B[:, None]).flatten()
-        return self.index[heads]
+    """[B] where in its slot each active row writes."""
 
 
 class SlotLayer(CacheLayerMixin):
-    """Keys and values of one layer, [S, K, capacity, D] each."""
+    """Keys and values of one layer.
+
+    Keys are stored transposed, [S, K, D, capacity], values as [S, K, capacity, D]: the two small
+    matrix products of decoding then both read memory in order.
+    """
 
     is_sliding = False
 
@@ -58,44 +48,44 @@ class SlotLayer(CacheLayerMixin):
         self.window = window
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        slots, capacity = self.window.slots, self.window.capacity
+        (_, heads, _, key_size), value_size = key_states.shape, value_states.shape[-1]
         # Zeros, because a masked position still takes part as 0 * value: it must not hold a NaN.
-        self.keys, self.values = (
-            states.new_zeros(self.window.slots, states.shape[1], self.window.capacity, states.shape[3])
-            for states in (key_states, value_states)
-        )
+        self.keys = key_states.new_zeros(slots, heads, key_size, capacity)
+        self.values = value_states.new_zeros(slots, heads, capacity, value_size)
         self.is_initialized = True
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Write [B, K, 1, D] and return the views [B, K, limit, D]."""
+        """Write [B, K, 1, D] and return views [B, K, limit, D]."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        window = self.window
-        index = window.flat_index(key_states.shape[1])
-        for slots_SKLD, new_BK1D in ((self.keys, key_states), (self.values, value_states)):
-            size = slots_SKLD.shape[-1]
-            slots_SKLD.view(-1, size).index_copy_(0, index, new_BK1D.reshape(-1, size))
-        active = (slice(window.rows), slice(None), slice(window.limit))
-        return self.keys[active], self.values[active]
+        row_B, position_B, limit = self.window.row_B, self.window.position_B, self.window.limit
+        self.keys[row_B, :, :, position_B] = key_states[:, :, 0]
+        self.values[row_B, :, position_B] = value_states[:, :, 0]
+        active = slice(len(key_states))
+        return self.keys[active, ..., :limit].transpose(2, 3), self.values[active, :, :limit]
 
     def grow(self, capacity: int) -> None:
+        """Give every slot more positions."""
         if self.is_initialized:
-            more = (0, 0, 0, capacity - self.keys.shape[2])
-            self.keys = torch.nn.functional.pad(self.keys, more)
-            self.values = torch.nn.functional.pad(self.values, more)
+            old_keys, old_values, old = self.keys, self.values, self.keys.shape[-1]
+            self.lazy_initialization(old_keys.transpose(2, 3), old_values)
+            self.keys[..., :old], self.values[:, :, :old] = old_keys, old_values
 
     def write(self, first_row: int, source: CacheLayerMixin, chosen_B: Tensor) -> None:
         """Copy rows of a prefilled layer, [P, K, L, D], into the slots from `first_row` on."""
         if not self.is_initialized:
             self.lazy_initialization(source.keys, source.values)
-        rows = slice(first_row, first_row + len(chosen_B))
-        length = source.keys.shape[2]
-        self.keys[rows, :, :length] = source.keys[chosen_B]
+        rows, length = slice(first_row, first_row + len(chosen_B)), source.keys.shape[2]
+        self.keys[rows, ..., :length] = source.keys[chosen_B].transpose(2, 3)
         self.values[rows, :, :length] = source.values[chosen_B]
 
-    def move(self, source_B: Tensor, target_B: Tensor, limit: int) -> None:
-        self.keys[target_B, :, :limit] = self.keys[source_B, :, :limit]
+    def move(self, source_B: Tensor, target_B: Tensor) -> None:
+        """Copy the rows `source_B` over the rows `target_B`."""
+        limit = self.window.limit
+        self.keys[target_B, ..., :limit] = self.keys[source_B, ..., :limit]
         self.values[target_B, :, :limit] = self.values[source_B, :, :limit]
 
     def get_seq_length(self) -> int:
@@ -115,10 +105,10 @@ class SlotCache(Cache):
         self.window = Window(slots)
         super().__init__(layers=[SlotLayer(self.window) for _ in range(layers)])
 
-    def point(self, position_B: Tensor, limit: int) -> None:
-        """Say where the next forward pass writes: row b at `position_B[b]`, all below `limit`."""
+    def point(self, row_B: Tensor, position_B: Tensor, limit: int) -> None:
+        """Say where the next forward pass writes; all positions are below `limit`."""
         self.reserve(limit)
-        self.window.move(position_B, limit)
+        self.window.row_B, self.window.position_B, self.window.limit = row_B, position_B, limit
 
     def reserve(self, limit: int) -> None:
         """Make room for `limit` positions in every slot."""
@@ -134,7 +124,7 @@ class SlotCache(Cache):
         for layer, prefilled in zip(self.layers, source.layers, strict=True):
             layer.write(first_row, prefilled, chosen_B)
 
-    def move_rows(self, source_B: Tensor, target_B: Tensor) -> None:
+    def move(self, source_B: Tensor, target_B: Tensor) -> None:
         """Copy the rows `source_B` over the rows `target_B`."""
         for layer in self.layers:
-            layer.move(source_B, target_B, self.window.limit)
+            layer.move(source_B, target_B)

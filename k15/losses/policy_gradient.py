@@ -105,7 +105,7 @@ def gspo(
     clip_low: float = 3e-4,
     clip_high: float = 4e-4,
 ) -> Result:
-    """−(1/S) Σ_j min(s A, clip(s, 1 − clip_low, 1 + clip_high) A),   s = exp( (1/|y|) Σ_t log ρ_t ).
+    """−(1/S) Σ_j min(s A, clip(s, 1 − clip_low, 1 + clip_high) A),  s = exp((1/|y|) Σ_t log ρ_t).
 
     One ratio per response, the geometric mean of its tokens' (GSPO, 2507.18071 eq. 5 and 7);
     the clips' defaults are the paper's (§5.1). A from `standardized`.

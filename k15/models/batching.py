@@ -49,8 +49,8 @@ def cut(lengths: Sequence[int], tokens_per_microbatch: int, layout: Layout) -> l
     _check_layout(layout)
     if tokens_per_microbatch < 1:
         raise ValueError(
-            f"tokens_per_microbatch={tokens_per_microbatch}: choose 1 or more; "
-            "about 4 to 8 times the longest sequence is a good start"
+            f"tokens_per_microbatch={tokens_per_microbatch}: choose 1 or more, "
+            "best several times the length of the longest sequence"
         )
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     fill = _side_by_side if layout == "bucketed" else _end_to_end

@@ -17,6 +17,8 @@ from torch.utils.checkpoint import checkpoint
 from k15.models.policy import Policy
 from k15.types import PackedBatch
 
+RESCALINGS = ("logit_scale", "logits_scaling", "lm_head_multiplier", "logits_soft_cap")
+
 
 def response_logps(
     policy: Policy,
@@ -36,7 +38,7 @@ def response_logps(
         raise ValueError(
             f"temperature={temperature}, tokens_per_chunk={tokens_per_chunk}: both must be above 0"
         )
-    check_logits(policy)
+    _check_logits(policy)
     real_SR = (batch.source_index > 0) | batch.mask
     hidden_NH = last_hidden(policy, batch).flatten(0, 1)[batch.source_index[real_SR]]
     targets_N = batch.targets[real_SR]
@@ -60,7 +62,9 @@ def last_hidden(policy: Policy, batch: PackedBatch) -> Tensor:
     """[B, L, H] hidden states before the output embedding.
 
     No attention mask is passed: rows padded on the right are exact under causal attention, and
-    transformers keeps packed sequences apart where the positions restart.
+    transformers keeps packed sequences apart where the positions restart, in sliding windows too.
+    The base model is called, not `policy.model`: parameters that are sharded by the whole model
+    need its hooks around this call and the output embedding's.
     """
     outputs = policy.model.base_model(
         input_ids=batch.tokens, position_ids=_position_ids(batch), use_cache=False, **batch.features
@@ -81,7 +85,9 @@ def _position_ids(batch: PackedBatch) -> Tensor:
     return torch.cat([text.expand(1, 1, -1), batch.positions])
 
 
-def _token_logps(policy: Policy, hidden_CH: Tensor, targets_C: Tensor, temperature: float) -> Tensor:
+def _token_logps(
+    policy: Policy, hidden_CH: Tensor, targets_C: Tensor, temperature: float
+) -> Tensor:
     """[C] log-probability of each target."""
     logits_CV = policy.model.get_output_embeddings()(hidden_CH).float()
     cap = getattr(policy.model.config.get_text_config(), "final_logit_softcapping", None)
@@ -92,15 +98,15 @@ def _token_logps(policy: Policy, hidden_CH: Tensor, targets_C: Tensor, temperatu
     return -cross_entropy(logits_CV, targets_C, reduction="none")
 
 
-def check_logits(policy: Policy) -> None:
-    """Raise ValueError if the model multiplies its logits by a constant, as Cohere and Granite
-    do: soft-capping is the only rescaling applied here.
+def _check_logits(policy: Policy) -> None:
+    """Raise ValueError if the model rescales its logits in another way than by soft-capping, as
+    Cohere and Granite do.
     """
     config = policy.model.config.get_text_config()
-    for name in ("logit_scale", "logits_scaling"):
+    for name in RESCALINGS:
         factor = getattr(config, name, None)
-        if factor not in (None, 1, 1.0):
+        if factor not in (None, 1.0):
             raise ValueError(
-                f"model.path={config.name_or_path!r} rescales its logits ({name}={factor}), which "
-                "token log-probabilities do not account for; choose another model"
+                f"model.path={policy.model.config.name_or_path!r} rescales its logits ({name}="
+                f"{factor}), which token log-probabilities leave out; choose another model"
             )

@@ -1,7 +1,7 @@
 """All rewards of a run on one group: outcome first, then shaping, then the weighted sum.
 
-    group ──► outcome rewards ──► group with outcome ──► shaping rewards ──► parts, reward, outcome
-                     │ GraderFailure: again, then dropped and counted; too many: the run stops
+group ──► outcome rewards ──► group with outcome ──► shaping rewards ──► parts, reward, outcome
+                 │ GraderFailure: again, then dropped and counted; too many: the run stops
 """
 
 from __future__ import annotations

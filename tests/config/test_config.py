@@ -1,0 +1,152 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from k15.config import ROOT, ConfigError, exit_on_error, fingerprint, load
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+def test_content_of_groups_goes_under_their_names_and_of_root_groups_to_the_root(root):
+    config = load("train", [], root)
+    assert config.model.depth == 2
+    assert config.data.levels == [1, 2]
+    assert config.trainer.max_epochs == 10
+    assert "stage" not in config
+    assert "defaults" not in config
+    assert "root_groups" not in config
+
+
+def test_choices_are_in_the_result_and_open_to_interpolation(root):
+    config = load("train", ["stage=sft", "model=big"], root)
+    assert config.name == "sft-big"
+    assert config.choices == {
+        "stage": "sft",
+        "model": "big",
+        "data": "sums",
+        "experiment": None,
+        "debug": None,
+    }
+
+
+def test_result_is_one_config_with_all_values_resolved(root):
+    resolved = OmegaConf.to_container(load("train", ["seed=3"], root), resolve=True)
+    assert resolved["seed"] == 3
+    assert resolved["name"] == "rl-tiny"
+
+
+def test_all_faults_are_reported_at_once_each_on_its_line(root):
+    argv = ["data=math", "model.depht=3", "seed=x", "trainer.max_epoch=3", "verbose"]
+    with pytest.raises(ConfigError) as caught:
+        load("train", argv, root)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "verbose: expected group=choice or key=value"
+    assert lines[1] == "model.depht: no such key; did you mean model.depth?"
+    assert lines[2] == "seed: expected an integer, got 'x' (a string)"
+    assert lines[3] == "data.path: has no value, give data.path=... on the command line"
+    assert lines[4].startswith("trainer.max_epoch: lightning.Trainer has no parameter max_epoch")
+    assert len(lines) == 5
+
+
+def test_configs_lie_next_to_the_package():
+    assert ROOT == REPOSITORY / "configs"
+
+
+def test_unknown_entry_is_named(root):
+    with pytest.raises(ConfigError, match=r"trian\.yaml: no such file"):
+        load("trian", [], root)
+
+
+def test_help_shows_the_entry_and_every_choice_with_its_first_line(root, capsys):
+    with pytest.raises(SystemExit) as caught:
+        load("train", ["stage=nonsense", "--help"], root)
+    assert caught.value.code == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[:2] == ["Train a model.", "  python train.py stage=rl"]
+    assert "  * rl                   RL: ten iterations" in printed
+    assert "    math                 Problems from a file" in printed
+    assert "  * sums" in printed
+
+
+def test_cfg_prints_the_resolved_config(root, capsys):
+    with pytest.raises(SystemExit) as caught:
+        load("train", ["--cfg", "model.depth=5"], root)
+    assert caught.value.code == 0
+    printed = OmegaConf.create(capsys.readouterr().out)
+    assert printed.name == "rl-tiny"
+    assert printed.model.depth == 5
+    assert printed.choices.rewards == "exact"
+
+
+def test_exit_on_error_prints_the_faults_without_a_traceback(root, capsys):
+    @exit_on_error()
+    def main():
+        load("train", ["seed=x", "model.depth=y"], root)
+
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    assert capsys.readouterr().err == (
+        "error: seed: expected an integer, got 'x' (a string)\n"
+        "error: model.depth: expected an integer, got 'y' (a string)\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [(["--help"], 0), (["--cfg"], 0), (["trainer.max_epoch=1"], 2), (["seed=2"], 0)],
+)
+def test_torch_and_lightning_are_not_imported(root, argv, status):
+    program = (
+        "import sys; from pathlib import Path; from k15.config import exit_on_error, load\n"
+        "try:\n"
+        "    with exit_on_error(): load('train', sys.argv[2:], Path(sys.argv[1]))\n"
+        "finally:\n"
+        "    assert not {'torch', 'lightning', 'transformers'} & set(sys.modules)\n"
+    )
+    command = [sys.executable, "-c", program, str(root), *argv]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert done.returncode == status, done.stderr
+    assert "AssertionError" not in done.stderr
+
+
+def test_composing_a_config_of_lightning_targets_takes_a_third_of_a_second_of_cpu(root):
+    program = (
+        "import sys, time; from pathlib import Path; from k15.config import load\n"
+        "start = time.process_time()\n"
+        "load('train', sys.argv[2:], Path(sys.argv[1]))\n"
+        "print(time.process_time() - start)\n"
+    )
+    argv = [
+        "rewards.a={_target_: lightning.pytorch.loggers.TensorBoardLogger, save_dir: x}",
+        "rewards.b={_target_: lightning.pytorch.callbacks.ModelCheckpoint, monitor: x}",
+        "rewards.c={_target_: torch.optim.AdamW, lr: 1e-3}",
+    ]
+    command = [sys.executable, "-c", program, str(root), *argv]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
+    assert float(done.stdout) < 0.3, done.stderr
+
+
+def test_fingerprint_is_of_the_resolved_values_of_the_keys(root):
+    config = load("train", [], root)
+    same = load("train", ["seed=2", "model.widths=[8,8]"], root)
+    other = load("train", ["model.depth=3"], root)
+    assert fingerprint(config, ["model", "name"]) == fingerprint(same, ["name", "model"])
+    assert fingerprint(config, ["model"]) != fingerprint(other, ["model"])
+    assert fingerprint(config, ["name"]) != fingerprint(
+        load("train", ["model=big"], root), ["name"]
+    )
+
+
+def test_fingerprint_is_ten_digits_of_the_sha256_of_sorted_json():
+    # printf '{"a": {"x": 2, "y": 1}}' | sha256sum
+    config = OmegaConf.create({"a": {"y": "${one}", "x": 2}, "one": 1})
+    assert fingerprint(config, ["a"]) == "419214c408"
+
+
+def test_fingerprint_of_an_unknown_key_is_refused(root):
+    with pytest.raises(ConfigError, match="modle"):
+        fingerprint(load("train", [], root), ["modle"])

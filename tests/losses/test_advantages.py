@@ -1,0 +1,79 @@
+import math
+
+import pytest
+import torch
+
+from k15.losses.advantages import (
+    leave_one_out,
+    log_partition_baseline,
+    mean_baseline,
+    no_baseline,
+    positive_only,
+    standardized,
+)
+
+# two problems, four samples each: one right of four, all equal
+REWARD = torch.tensor([[1.0, 0.0, 0.0, 0.0], [0.3, 0.3, 0.3, 0.3]])
+NEEDS_OTHERS = (mean_baseline, leave_one_out, standardized, log_partition_baseline)
+
+
+def close(actual, expected, atol=1e-6):
+    torch.testing.assert_close(actual, torch.tensor(expected), atol=atol, rtol=0)
+
+
+def test_mean_baseline():
+    close(mean_baseline(REWARD)[0], [0.75, -0.25, -0.25, -0.25])
+
+
+def test_leave_one_out():
+    # right: 1 - 0; wrong: 0 - (1 + 0 + 0)/3
+    close(leave_one_out(REWARD)[0], [1.0, -1 / 3, -1 / 3, -1 / 3])
+
+
+def test_log_partition_baseline():
+    # 1/4 (exp(1/0.5) + 3) = (7.389056 + 3)/4 = 2.597264; 0.5 ln 2.597264 = 0.477230
+    close(log_partition_baseline(REWARD, tau=0.5)[0], [0.522770, -0.47723, -0.47723, -0.47723])
+
+
+def test_log_partition_baseline_between_mean_and_maximum():
+    """For large tau it is r - mean r (k1.5: "in practice the mean reward"), for small r - max r."""
+    close(log_partition_baseline(REWARD, tau=1e4), mean_baseline(REWARD).tolist(), atol=1e-3)
+    # tau log((e^(1/tau) + 3)/4) = 1 - tau log 4 for a small tau
+    small = [0.001 * math.log(4)] + [0.001 * math.log(4) - 1] * 3
+    close(log_partition_baseline(REWARD, tau=1e-3)[0], small)
+
+
+def test_standardized_with_sample_deviation():
+    # squared deviations 0.5625 + 3 * 0.0625 = 0.75; sample std sqrt(0.75 / 3) = 0.5
+    close(standardized(REWARD, eps=0.0)[0], [1.5, -0.5, -0.5, -0.5])
+    # eps is added to the deviation: 0.75 / (0.5 + 0.5)
+    close(standardized(REWARD, eps=0.5)[0], [0.75, -0.25, -0.25, -0.25])
+
+
+@pytest.mark.parametrize("advantage", NEEDS_OTHERS)
+def test_equal_rewards_give_no_signal(advantage):
+    kwargs = {"tau": 0.5} if advantage is log_partition_baseline else {}
+    close(advantage(REWARD, **kwargs)[1], [0.0] * 4)
+
+
+def test_no_baseline_and_positive_only():
+    close(no_baseline(REWARD), REWARD.tolist())
+    close(positive_only(REWARD), [[1.0, 0.0, 0.0, 0.0], [1.0] * 4])
+    close(positive_only(REWARD, threshold=0.3)[1], [0.0] * 4)  # above, not at, the threshold
+
+
+@pytest.mark.parametrize("advantage", NEEDS_OTHERS)
+def test_one_sample_has_nothing_to_compare_with(advantage):
+    kwargs = {"tau": 0.5} if advantage is log_partition_baseline else {}
+    with pytest.raises(ValueError, match=r"samples_per_problem=1: .*no_baseline"):
+        advantage(REWARD[:, :1], **kwargs)
+
+
+def test_one_sample_is_enough_without_a_baseline():
+    close(no_baseline(REWARD[:, :1]), [[1.0], [0.3]])
+    close(positive_only(REWARD[:, :1]), [[1.0], [1.0]])
+
+
+def test_tau_of_the_partition_function_is_positive():
+    with pytest.raises(ValueError, match=r"tau=0\.0"):
+        log_partition_baseline(REWARD, tau=0.0)
