@@ -110,6 +110,7 @@ class RLDataModule(LightningDataModule):
 
     def _collect(self) -> Experience:
         iteration = self.sampler.iteration = self._iteration()
+        self.scorer.start_iteration()
         experience = self.collector.collect(self.sampler, iteration)
         for group in experience.groups:
             self.sampler.observe(group)
@@ -117,7 +118,9 @@ class RLDataModule(LightningDataModule):
         return Experience(iteration=iteration, groups=experience.groups, metrics=metrics)
 
     def _evaluate(self) -> Experience:
-        return self.collector.evaluate(self.source.held_out, self._iteration())
+        self.scorer.start_iteration()
+        assert self.version is not None
+        return self.collector.evaluate(self.source.held_out, self.version)
 
     def _iteration(self) -> int:
         assert self.trainer is not None

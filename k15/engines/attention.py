@@ -1,8 +1,8 @@
-"""Put a model into the state it decodes in, and back.
+"""Attention of one query per row, as decoding has it.
 
-Decoding has one query per row, for which scaled_dot_product_attention on a CPU is slow and copies
-the keys of grouped-query models. transformers' AttentionInterface lets another function take its
-place (https://huggingface.co/docs/transformers/attention_interface).
+scaled_dot_product_attention is slow at that on a CPU, and copies the keys of grouped-query models.
+transformers' AttentionInterface lets another function take its place
+(https://huggingface.co/docs/transformers/attention_interface).
 
 Legend: B rows, K key-value heads, G query heads per key-value head, Q queries, L positions, D head
 dimension.
@@ -10,8 +10,6 @@ dimension.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -58,28 +56,6 @@ def window_mask(mask_B11L: Tensor, sliding_window: int) -> Tensor:
     place_L = torch.arange(mask_B11L.shape[-1], device=mask_B11L.device)
     too_far_B11L = place_L <= last_B111 - sliding_window
     return torch.zeros_like(mask_B11L).masked_fill_(too_far_B11L, -torch.inf)
-
-
-@contextmanager
-def decoding(model: Any) -> Iterator[None]:
-    """Evaluation mode and `decode_attention`; on leaving, each module and config is as before.
-
-    A model set to "eager" keeps its own attention, as it may have terms of its own in it.
-    """
-    trained = [module for module in model.modules() if module.training]
-    configs = {id(m.config): m.config for m in model.get_decoder().modules() if hasattr(m, "config")}
-    before = [(config, config._attn_implementation) for config in configs.values()]
-    model.eval()
-    try:
-        for config, implementation in before:
-            if implementation != "eager":
-                config._attn_implementation = NAME
-        yield
-    finally:
-        for config, implementation in before:
-            config._attn_implementation = implementation
-        for module in trained:
-            module.training = True
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, decode_attention)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -31,29 +32,43 @@ if TYPE_CHECKING:
 STEPS_PER_REPETITION_CHECK = 16
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One request of a call."""
+
+    index: int
+    prompt: Prompt
+    max_new_tokens: int
+
+    def first_state(self) -> tuple[int, int, int, int, int, int]:
+        """Its row in the order of `rows.FIELDS`: the last token of the prompt is fed first."""
+        prompt = self.prompt
+        last = prompt.expanded.tokens[-1]
+        return self.index, last, prompt.prefix_length, prompt.rotary, 0, self.max_new_tokens
+
+
 class DecodeLoop:
     """One call of `generate`. `step` runs in inference mode, on a model that is `decoding`."""
 
     def __init__(
         self,
         policy: Policy,
-        jobs: Sequence[tuple[Prompt, int]],
+        jobs: Sequence[Job],
         sampling: Sampling,
         *,
         version: int,
         slots: int,
         tokens_per_prefill: int,
     ) -> None:
-        """`jobs`: prompt and new tokens allowed, one per request."""
         config, device = policy.model.config.get_text_config(), policy.device
         self.policy, self.repetition, self.version = policy, sampling.repetition, version
-        self.waiting = deque(enumerate(jobs))
-        self.prefiller = Prefiller(policy, tokens_per_prefill, [prompt for prompt, _ in jobs])
+        self.waiting = deque(jobs)
+        self.prefiller = Prefiller(policy, tokens_per_prefill, [job.prompt for job in jobs])
         self.sampler = Sampler(sampling, forbidden_tokens(policy, config.vocab_size))
         self.stop_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
         self.stop_V[list(policy.stop_ids)] = True
         slots = min(slots, len(jobs))
-        self.rows = Rows(slots, max((budget for _, budget in jobs), default=0), device)
+        self.rows = Rows(slots, max((job.max_new_tokens for job in jobs), default=0), device)
         self.cache = SlotCache(slots, config.num_hidden_layers)
         self.steps = 0
 
@@ -71,18 +86,21 @@ class DecodeLoop:
         return self._finish(ended_B) if ended_B.any() else []
 
     def _admit(self) -> None:
-        """Fill the free rows from the queue; samples of one prompt copy the same prefill."""
+        """Fill the free rows from the queue; samples of one prompt copy the same prefix."""
         room = min(self.rows.slots - self.rows.count, len(self.waiting))
         jobs = [self.waiting.popleft() for _ in range(room)]
-        for _, (prompt, _) in jobs:
-            self.prefiller.fill(prompt)
-        # Prompts of one prefill are of similar length: sorted, they are written in one go.
-        jobs.sort(key=lambda job: -job[1][0].prefix_length)
-        for cache, same in groupby(jobs, key=lambda job: job[1][0].cache):
-            joining = list(same)
-            if cache is not None:
-                self.cache.write(self.rows.count, cache, [prompt.row for _, (prompt, _) in joining])
-            self.rows.join([fields(index, prompt, budget) for index, (prompt, budget) in joining])
+        for job in jobs:
+            self.prefiller.fill(job.prompt)
+        # Prompts that were prefilled together are of similar length: sorted, they copy in one go.
+        jobs.sort(key=lambda job: -job.prompt.prefix_length)
+        for _, together in groupby(jobs, key=lambda job: id(job.prompt.prefix)):
+            self._join(list(together))
+
+    def _join(self, jobs: list[Job]) -> None:
+        prefix = jobs[0].prompt.prefix
+        if prefix:
+            self.cache.write(self.rows.count, prefix, [job.prompt.row for job in jobs])
+        self.rows.join([job.first_state() for job in jobs])
 
     def _forward(self) -> Tensor:
         """[B, V] logits for the next token of each row."""
@@ -127,11 +145,6 @@ class DecodeLoop:
             finish="repetition" if end else "stop" if stopped else "length",
             version=self.version,
         )
-
-
-def fields(index: int, prompt: Prompt, budget: int) -> tuple[int, int, int, int, int, int]:
-    """A new row, in the order of `rows.FIELDS`: the last token of its prompt is fed first."""
-    return index, prompt.expanded.tokens[-1], prompt.prefix_length, prompt.rotary, 0, budget
 
 
 def causal_mask(position_B: Tensor, limit: int, dtype: torch.dtype) -> Tensor:

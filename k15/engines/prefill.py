@@ -3,7 +3,7 @@
 Every prompt is prefilled up to its last token, which is then the first input of the decode loop:
 one place, the decode step, yields logits, and G samples of one prompt share one prefill.
 
-Legend: P prompts of one forward pass, L positions.
+Legend: P prompts of one forward pass, K key-value heads, L positions, D head dimension.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
+from k15.engines.slot_cache import KeysValues
+
 if TYPE_CHECKING:
     from k15.models.policy import Expanded, Policy
 
@@ -25,13 +27,13 @@ SHORTEST = 0.75  # of the longest prompt that it is padded to
 
 @dataclass(slots=True, eq=False)
 class Prompt:
-    """One distinct prompt of a call; freed, with its keys and values, when its last sample starts."""
+    """One prompt of a call, let go with its keys and values when its last sample starts."""
 
     expanded: Expanded
-    cache: DynamicCache | None = None
-    """Keys and values of the forward pass that prefilled this prompt, among others."""
+    prefix: Sequence[KeysValues] = ()
+    """By layer, keys and values [P, K, L, D] of the prompts that were prefilled with this one."""
     row: int = 0
-    """Its row in there."""
+    """Its place among the P."""
 
     @property
     def prefix_length(self) -> int:
@@ -54,7 +56,7 @@ class Prefiller:
 
     def fill(self, prompt: Prompt) -> None:
         """See to it that a prompt is prefilled, and with it the next ones up to the budget."""
-        while prompt.cache is None and prompt.prefix_length > 0:
+        while prompt.prefix_length > 0 and not prompt.prefix:
             for batch in batches(self._next()):
                 prefill(self.policy, batch)
 
@@ -80,9 +82,9 @@ def batches(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
 
 def prefill(policy: Policy, prompts: list[Prompt]) -> None:
     """One forward pass over all tokens but the last of each prompt."""
-    cache = DynamicCache()
     longest = max(prompt.prefix_length for prompt in prompts)
-    tokens_PL = torch.full((len(prompts), longest), prompts[0].expanded.tokens[-1])
+    padding = prompts[0].expanded.tokens[-1]  # a text token, so that it asks for no picture
+    tokens_PL = torch.full((len(prompts), longest), padding)
     mask_PL = torch.zeros_like(tokens_PL)
     axes = prompts[0].expanded.positions.shape[:-1]
     positions = torch.zeros(*axes, len(prompts), longest, dtype=torch.long)
@@ -91,8 +93,7 @@ def prefill(policy: Policy, prompts: list[Prompt]) -> None:
         tokens_PL[row, :length] = torch.tensor(prompt.expanded.tokens[:-1])
         mask_PL[row, :length] = 1
         positions[..., row, :length] = prompt.expanded.positions[..., :-1]
-        prompt.cache, prompt.row = cache, row
-    device = policy.device
+    cache, device = DynamicCache(), policy.device
     policy.model.base_model(
         input_ids=tokens_PL.to(device),
         attention_mask=mask_PL.to(device),
@@ -101,6 +102,9 @@ def prefill(policy: Policy, prompts: list[Prompt]) -> None:
         use_cache=True,
         **features(prompts, device),
     )
+    prefix = [(keys, values) for keys, values, *_ in cache]
+    for row, prompt in enumerate(prompts):
+        prompt.prefix, prompt.row = prefix, row
 
 
 def features(prompts: Sequence[Prompt], device: torch.device) -> dict[str, Tensor]:

@@ -24,8 +24,8 @@ def first_repetition(tokens: Sequence[int], rule: Repetition, start: int = 0) ->
     back_PT = place_T - lengths_P1
     same_PT = (token_T[back_PT] == token_T) & (back_PT >= 0)
     last_break_PT = np.maximum.accumulate(np.where(same_PT, -1, place_T), axis=1)
-    complete_T = (place_T - last_break_PT >= (rule.count - 1) * lengths_P1).any(axis=0)
-    ends = np.flatnonzero(complete_T[start:])
+    complete_PT = place_T - last_break_PT >= (rule.count - 1) * lengths_P1
+    ends = np.flatnonzero(np.any(complete_PT, axis=0)[start:])
     return int(ends[0]) + start + 1 if len(ends) else None
 
 

@@ -11,13 +11,14 @@ dimension.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+KeysValues = tuple[Tensor, Tensor]
 CAPACITY_STEP = 64  # positions; slots grow by this much when the longest row needs more
 
 
@@ -29,8 +30,8 @@ class Window:
     capacity: int = 0
     limit: int = 0
     """Positions of the longest active row, the new token included."""
-    row_B: Tensor | None = None
-    position_B: Tensor | None = None
+    row_B: Tensor = field(default_factory=torch.Tensor)
+    position_B: Tensor = field(default_factory=torch.Tensor)
     """[B] where in its slot each active row writes."""
 
 
@@ -42,6 +43,8 @@ class SlotLayer(CacheLayerMixin):
     """
 
     is_sliding = False
+    keys_SKDL: Tensor
+    values_SKLD: Tensor
 
     def __init__(self, window: Window) -> None:
         super().__init__()
@@ -51,8 +54,8 @@ class SlotLayer(CacheLayerMixin):
         slots, capacity = self.window.slots, self.window.capacity
         (_, heads, _, key_size), value_size = key_states.shape, value_states.shape[-1]
         # Zeros, because a masked position still takes part as 0 * value: it must not hold a NaN.
-        self.keys = key_states.new_zeros(slots, heads, key_size, capacity)
-        self.values = value_states.new_zeros(slots, heads, capacity, value_size)
+        self.keys_SKDL = key_states.new_zeros(slots, heads, key_size, capacity)
+        self.values_SKLD = value_states.new_zeros(slots, heads, capacity, value_size)
         self.is_initialized = True
 
     def update(
@@ -62,31 +65,38 @@ class SlotLayer(CacheLayerMixin):
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         row_B, position_B, limit = self.window.row_B, self.window.position_B, self.window.limit
-        self.keys[row_B, :, :, position_B] = key_states[:, :, 0]
-        self.values[row_B, :, position_B] = value_states[:, :, 0]
+        self.keys_SKDL[row_B, :, :, position_B] = key_states[:, :, 0]
+        self.values_SKLD[row_B, :, position_B] = value_states[:, :, 0]
         active = slice(len(key_states))
-        return self.keys[active, ..., :limit].transpose(2, 3), self.values[active, :, :limit]
+        return self.keys_SKDL[active, ..., :limit].transpose(2, 3), self.values_SKLD[
+            active, :, :limit
+        ]
 
     def grow(self, capacity: int) -> None:
         """Give every slot more positions."""
         if self.is_initialized:
-            old_keys, old_values, old = self.keys, self.values, self.keys.shape[-1]
+            old_keys, old_values, length = (
+                self.keys_SKDL,
+                self.values_SKLD,
+                self.keys_SKDL.shape[-1],
+            )
             self.lazy_initialization(old_keys.transpose(2, 3), old_values)
-            self.keys[..., :old], self.values[:, :, :old] = old_keys, old_values
+            self.keys_SKDL[..., :length] = old_keys
+            self.values_SKLD[:, :, :length] = old_values
 
-    def write(self, first_row: int, source: CacheLayerMixin, chosen_B: Tensor) -> None:
-        """Copy rows of a prefilled layer, [P, K, L, D], into the slots from `first_row` on."""
+    def write(self, first_row: int, keys_BKLD: Tensor, values_BKLD: Tensor) -> None:
+        """Fill the slots from `first_row` on, from their beginning."""
         if not self.is_initialized:
-            self.lazy_initialization(source.keys, source.values)
-        rows, length = slice(first_row, first_row + len(chosen_B)), source.keys.shape[2]
-        self.keys[rows, ..., :length] = source.keys[chosen_B].transpose(2, 3)
-        self.values[rows, :, :length] = source.values[chosen_B]
+            self.lazy_initialization(keys_BKLD, values_BKLD)
+        rows, length = slice(first_row, first_row + len(keys_BKLD)), keys_BKLD.shape[2]
+        self.keys_SKDL[rows, ..., :length] = keys_BKLD.transpose(2, 3)
+        self.values_SKLD[rows, :, :length] = values_BKLD
 
     def move(self, source_B: Tensor, target_B: Tensor) -> None:
         """Copy the rows `source_B` over the rows `target_B`."""
         limit = self.window.limit
-        self.keys[target_B, ..., :limit] = self.keys[source_B, ..., :limit]
-        self.values[target_B, :, :limit] = self.values[source_B, :, :limit]
+        self.keys_SKDL[target_B, ..., :limit] = self.keys_SKDL[source_B, ..., :limit]
+        self.values_SKLD[target_B, :, :limit] = self.values_SKLD[source_B, :, :limit]
 
     def get_seq_length(self) -> int:
         return self.window.limit
@@ -103,7 +113,8 @@ class SlotCache(Cache):
 
     def __init__(self, slots: int, layers: int) -> None:
         self.window = Window(slots)
-        super().__init__(layers=[SlotLayer(self.window) for _ in range(layers)])
+        self.slot_layers = [SlotLayer(self.window) for _ in range(layers)]
+        super().__init__(layers=list(self.slot_layers))
 
     def point(self, row_B: Tensor, position_B: Tensor, limit: int) -> None:
         """Say where the next forward pass writes; all positions are below `limit`."""
@@ -114,17 +125,20 @@ class SlotCache(Cache):
         """Make room for `limit` positions in every slot."""
         if limit > self.window.capacity:
             self.window.capacity = -(-limit // CAPACITY_STEP) * CAPACITY_STEP
-            for layer in self.layers:
+            for layer in self.slot_layers:
                 layer.grow(self.window.capacity)
 
-    def write(self, first_row: int, source: Cache, chosen: Sequence[int]) -> None:
-        """Copy chosen rows of a prefilled cache into the slots from `first_row` on."""
-        self.reserve(source.layers[0].keys.shape[2])
-        chosen_B = torch.tensor(chosen, device=source.layers[0].keys.device)
-        for layer, prefilled in zip(self.layers, source.layers, strict=True):
-            layer.write(first_row, prefilled, chosen_B)
+    def write(self, first_row: int, prefix: Sequence[KeysValues], chosen: Sequence[int]) -> None:
+        """Copy the chosen ones of P prefilled prompts into the slots from `first_row` on.
+
+        `prefix` has [P, K, L, D] keys and values of each layer.
+        """
+        self.reserve(prefix[0][0].shape[2])
+        chosen_B = torch.tensor(chosen, device=prefix[0][0].device)
+        for layer, (keys, values) in zip(self.slot_layers, prefix, strict=True):
+            layer.write(first_row, keys[chosen_B], values[chosen_B])
 
     def move(self, source_B: Tensor, target_B: Tensor) -> None:
         """Copy the rows `source_B` over the rows `target_B`."""
-        for layer in self.layers:
+        for layer in self.slot_layers:
             layer.move(source_B, target_B)

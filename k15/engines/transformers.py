@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from k15.engines.attention import decoding
-from k15.engines.decode_loop import DecodeLoop
+from k15.engines.decode_loop import DecodeLoop, Job
+from k15.engines.decoding import decoding
 from k15.engines.prefill import Prompt
 from k15.engines.protocol import Completion, Request, Sampling
 
@@ -54,10 +54,9 @@ class TransformersEngine:
         Until the iterator is exhausted or closed the model stays in evaluation mode. Raises
         ValueError before any work if a request does not fit into the model's context.
         """
-        prompts = self._prompts(requests)
         loop = DecodeLoop(
             self.policy,
-            [(prompt, request.max_new_tokens) for prompt, request in zip(prompts, requests, strict=True)],
+            self._jobs(requests),
             sampling,
             version=self.version,
             slots=self.slots,
@@ -73,17 +72,17 @@ class TransformersEngine:
                     completions = loop.step()
                 yield from completions
 
-    def _prompts(self, requests: Sequence[Request]) -> list[Prompt]:
-        """The prompt of each request; equal requests share one."""
-        distinct: dict[tuple[object, ...], Prompt] = {}
-        prompts = []
+    def _jobs(self, requests: Sequence[Request]) -> list[Job]:
+        """Checked; equal requests share one prompt."""
+        prompts: dict[tuple[object, ...], Prompt] = {}
+        jobs = []
         for index, request in enumerate(requests):
             key = (request.tokens, *map(id, request.images))
-            if key not in distinct:
-                distinct[key] = Prompt(self.policy.expand(request.tokens, request.images))
-            self._check(index, request, len(distinct[key].expanded.tokens))
-            prompts.append(distinct[key])
-        return prompts
+            if key not in prompts:
+                prompts[key] = Prompt(self.policy.expand(request.tokens, request.images))
+            self._check(index, request, len(prompts[key].expanded.tokens))
+            jobs.append(Job(index, prompts[key], request.max_new_tokens))
+        return jobs
 
     def _check(self, index: int, request: Request, length: int) -> None:
         new, context = request.max_new_tokens, self.policy.context

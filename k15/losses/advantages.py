@@ -52,8 +52,10 @@ def standardized(reward_PG: Tensor, *, eps: float = 1e-4) -> Tensor:
     give 0. Raises ValueError if G is 1.
     """
     _check_group(reward_PG, "standardized")
-    centred_PG = reward_PG - reward_PG.mean(-1, keepdim=True)
-    return centred_PG / (reward_PG.std(-1, correction=1, keepdim=True) + eps)
+    exact_PG = reward_PG.double()  # a small eps would magnify the rounding of equal rewards' mean
+    centred_PG = exact_PG - exact_PG.mean(-1, keepdim=True)
+    deviation_P1 = exact_PG.std(-1, correction=1, keepdim=True)
+    return (centred_PG / (deviation_P1 + eps)).to(reward_PG.dtype)
 
 
 def no_baseline(reward_PG: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ def response_logps(
             f"temperature={temperature}, tokens_per_chunk={tokens_per_chunk}: both must be above 0"
         )
     _check_logits(policy)
+    # a source of 0 may be real: a one-token prompt that comes first; the mask tells if it matters
     real_SR = (batch.source_index > 0) | batch.mask
     hidden_NH = last_hidden(policy, batch).flatten(0, 1)[batch.source_index[real_SR]]
     targets_N = batch.targets[real_SR]
@@ -80,9 +81,8 @@ def _position_ids(batch: PackedBatch) -> Tensor:
     """
     if not batch.packed or batch.positions.ndim == 2:
         return batch.positions
-    device = batch.positions.device
-    text = torch.cat([torch.arange(length, device=device) for length in batch.sequence_lengths])
-    return torch.cat([text.expand(1, 1, -1), batch.positions])
+    text = torch.cat([torch.arange(length) for length in batch.sequence_lengths])
+    return torch.cat([text.to(batch.positions.device).expand(1, 1, -1), batch.positions])
 
 
 def _token_logps(

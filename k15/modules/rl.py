@@ -23,7 +23,6 @@ from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.progress import phase
-from k15.rollouts.metrics import outcome_metrics
 from k15.types import Example, Experience, PackedBatch, Rollout, RolloutGroup
 
 Loss = Callable[..., tuple[Tensor, dict[str, Tensor]]]
@@ -234,8 +233,8 @@ class RLModule(PolicyModule):
 
     def validation_step(self, experience: Experience, batch_index: int) -> None:
         """Accuracy and length on the held-out problems."""
-        metrics = {f"val/{k}": v for k, v in outcome_metrics(experience.groups).items()}
-        step = {"step": float(self.current_epoch)}
+        metrics = {f"val/{name}": float(value) for name, value in experience.metrics.items()}
+        step = {"step": float(experience.iteration)}
         self.log_dict({**step, **metrics}, on_step=False, on_epoch=True, batch_size=1)
 
     def on_train_epoch_start(self) -> None:

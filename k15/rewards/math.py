@@ -78,7 +78,7 @@ def extract(response: str) -> str | None:
 
 
 def normalise(answer: str) -> str:
-    r"""One spelling for what LaTeX only sets differently: `\dfrac`, `\left(`, spaces, `10{,}000`."""
+    r"""One spelling for what only looks different: `\dfrac`, `\left(`, spaces, `10{,}000`."""
     for pattern, replacement in REWRITES:
         answer = pattern.sub(replacement, answer)
     answer = answer.strip().rstrip(".,;: ")
@@ -147,9 +147,9 @@ class MathVerifier:
         extracted = extract(response)
         if not extracted or not extracted.strip():
             return Verdict(False, extracted, "no answer")
-        answer, gold = normalise(extracted), normalise(gold)
-        if len(answer) > LONGEST:
+        if len(extracted) > LONGEST:
             return Verdict(False, extracted, "too long")
+        answer, gold = normalise(extracted), normalise(gold)
         correct = exact(answer, gold)
         if correct is not None:
             return Verdict(correct, extracted, "exact")
@@ -163,11 +163,11 @@ class MathVerifier:
 
     def check(self, gold: str) -> None:
         """Raise ValueError if `gold` cannot serve as a reference answer."""
+        if len(gold) > LONGEST:
+            raise ValueError(f"the answer has {len(gold)} characters, at most {LONGEST} are graded")
         text = normalise(gold)
         if not text:
             raise ValueError("the answer is empty")
-        if len(text) > LONGEST:
-            raise ValueError(f"the answer has {len(text)} characters, at most {LONGEST} are graded")
         if rational(text) is None and not self._parses(text):
             raise ValueError(f"math-verify cannot parse the answer {gold!r}")
 

@@ -113,7 +113,7 @@ class _Worker:
 
     def __init__(self, command: Sequence[str], wall_seconds: float) -> None:
         self._wall_seconds = wall_seconds
-        self._stderr = tempfile.TemporaryFile()
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - `kill` closes it
         try:
             self._process = subprocess.Popen(
                 command,
@@ -142,7 +142,7 @@ class _Worker:
         try:
             with suppress(BrokenPipeError):  # it is dead: so says the missing reply
                 os.write(stdin.fileno(), line)
-            if not wait([stdout], self._wall_seconds):
+            if not wait([stdout.fileno()], self._wall_seconds):
                 raise _Died(f"worker silent for {self._wall_seconds} s of wall-clock time")
             reply = stdout.readline()
             if not reply:

@@ -16,7 +16,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Protocol
@@ -25,7 +24,7 @@ from k15.engines.protocol import Completion, Repetition, Request, RolloutEngine,
 from k15.engines.repetition import first_repetition
 from k15.progress import phase
 from k15.rollouts.buffer import ReplayBuffer
-from k15.rollouts.metrics import experience_metrics
+from k15.rollouts.metrics import experience_metrics, outcome_metrics
 from k15.types import Experience, FinishReason, Problem, Rollout, RolloutGroup, Segment
 
 Score = Callable[[RolloutGroup], RolloutGroup | None]
@@ -108,24 +107,25 @@ class Collector:
         groups += [
             self.start(problem, self.plan.samples_per_problem) for problem in islice(sampler, new)
         ]
-        groups = self.grow(groups, self.plan.segment_tokens, seed=1_000_003 * self.plan.seed + iteration)
+        groups = self.grow(
+            groups, self.plan.segment_tokens, seed=1_000_003 * self.plan.seed + iteration
+        )
         self.buffer.put([group for group in groups if not group.finished])
         rolled_out = time.perf_counter()
-        scored = self.score_all([group for group in groups if group.finished])
+        finished = [group for group in groups if group.finished]
+        scored = self.score_all(finished)
         seconds = {"rollout": rolled_out - started, "reward": time.perf_counter() - rolled_out}
-        kept = tuple(group for group in scored if group is not None)
-        metrics = experience_metrics(
-            groups, kept, iteration, dropped=len(scored) - len(kept), seconds=seconds
-        )
-        return Experience(iteration=iteration, groups=kept, metrics=metrics)
+        dropped = len(finished) - len(scored)
+        metrics = experience_metrics(groups, scored, iteration, dropped=dropped, seconds=seconds)
+        return Experience(iteration=iteration, groups=tuple(scored), metrics=metrics)
 
     def evaluate(self, problems: Sequence[Problem], iteration: int, samples: int = 1) -> Experience:
         """Answer problems once, uncut, with the same random numbers at every iteration."""
         groups = [self.start(problem, samples) for problem in problems]
-        groups = self.grow(groups, None, seed=self.plan.seed)
-        scored = self.score_all(groups)
-        kept = tuple(group for group in scored if group is not None)
-        return Experience(iteration=iteration, groups=kept)
+        scored = self.score_all(self.grow(groups, None, seed=self.plan.seed))
+        metrics = {"reward/groups_dropped": float(len(groups) - len(scored))}
+        metrics |= outcome_metrics(scored)
+        return Experience(iteration=iteration, groups=tuple(scored), metrics=metrics)
 
     def start(self, problem: Problem, samples: int) -> RolloutGroup:
         """A group of responses that have no token yet."""
@@ -163,14 +163,14 @@ class Collector:
             for group, rollouts in zip(groups, grown, strict=True)
         ]
 
-    def score_all(self, groups: list[RolloutGroup]) -> list[RolloutGroup | None]:
-        """Score finished groups, several at a time; None where a grader broke."""
-        with ThreadPoolExecutor(4) as pool, phase("reward", len(groups), " groups") as progress:
+    def score_all(self, groups: list[RolloutGroup]) -> list[RolloutGroup]:
+        """Score finished groups; those whose grader broke are left out."""
+        with phase("reward", len(groups), " groups") as progress:
             scored = []
-            for group in pool.map(self.score, groups):
-                scored.append(group)
+            for group in groups:
+                scored.append(self.score(group))
                 progress.update()
-        return scored
+        return [group for group in scored if group is not None]
 
     def _request(
         self, group: RolloutGroup, rollout: Rollout, segment_tokens: int | None

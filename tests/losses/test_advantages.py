@@ -56,6 +56,11 @@ def test_equal_rewards_give_no_signal(advantage):
     close(advantage(REWARD, **kwargs)[1], [0.0] * 4)
 
 
+def test_rounding_of_equal_rewards_is_not_magnified():
+    reward = torch.full((1, 8), 0.7)  # their mean in float32 is 6e-8 off
+    close(standardized(reward, eps=1e-6), [[0.0] * 8])
+
+
 def test_no_baseline_and_positive_only():
     close(no_baseline(REWARD), REWARD.tolist())
     close(positive_only(REWARD), [[1.0, 0.0, 0.0, 0.0], [1.0] * 4])

@@ -1,10 +1,10 @@
 from dataclasses import replace
-from functools import cache, partial
+from functools import cache
 from random import Random
 
 import pytest
 import torch
-from transformers import Gemma2Config, Gemma2ForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from k15.losses.mirror_descent import mirror_descent
 from k15.models.batching import collate, cut, expanded_length
@@ -19,26 +19,31 @@ def close(actual, expected, atol=1e-5):
     torch.testing.assert_close(actual, expected, atol=atol, rtol=0)
 
 
-def hugging_face(config, model):
-    """A policy around another architecture; weights large enough for visible differences."""
+def hugging_face(model_type, **sizes):
+    """A tiny policy of another architecture: 4 heads that share 2 key-value heads."""
     tokenizer = tiny_policy(words=Make24().words).tokenizer
-    sizes = {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2, "initializer_range": 0.2}
-    special = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": None}
-    built = model(config(vocab_size=len(tokenizer), **sizes, **heads, **special))
-    return Policy(built, tokenizer)
+    sizes |= {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    special = {"vocab_size": len(tokenizer), "pad_token_id": 0, "eos_token_id": 1}
+    config = AutoConfig.for_model(
+        model_type, initializer_range=0.2, bos_token_id=None, **sizes, **heads, **special
+    )
+    return Policy(AutoModelForCausalLM.from_config(config), tokenizer)
 
 
 @cache
 def policy_named(name):
+    """Weights are large, so that differences show."""
     torch.manual_seed(0)
-    if name == "qwen2":  # grouped-query attention: 4 heads share 2 key-value heads
-        return hugging_face(Qwen2Config, Qwen2ForCausalLM)
+    if name == "qwen2":
+        return hugging_face("qwen2")
     if name == "gemma2":  # soft-capped logits, every other layer looks 8 tokens back
-        config = partial(Gemma2Config, head_dim=8, sliding_window=8, final_logit_softcapping=2.0)
-        return hugging_face(config, Gemma2ForCausalLM)
+        return hugging_face("gemma2", head_dim=8, sliding_window=8, final_logit_softcapping=2.0)
     modality = "image" if name == "qwen3_vl" else "text"
-    return tiny_policy(words=Make24().words, modality=modality, initializer_range=0.2)
+    policy = tiny_policy(words=Make24().words, modality=modality, initializer_range=0.2)
+    if name == "qwen3 eager":
+        policy.model.set_attn_implementation("eager")
+    return policy
 
 
 @cache
@@ -97,7 +102,9 @@ def gradients(policy):
     return {name: p.grad.clone() for name, p in named if p.grad is not None}
 
 
-every_model = pytest.mark.parametrize("name", ["qwen3", "qwen2", "gemma2", "qwen3_vl"])
+every_model = pytest.mark.parametrize(
+    "name", ["qwen3", "qwen3 eager", "qwen2", "gemma2", "qwen3_vl"]
+)
 
 
 @every_model

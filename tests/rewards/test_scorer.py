@@ -1,6 +1,7 @@
 import logging
 
 import pytest
+import torch
 
 from k15.rewards.base import GraderFailure, RewardCallback
 from k15.rewards.length import LengthReward
@@ -30,6 +31,11 @@ class Returns(RewardCallback):
 
     def score(self, group):
         return self.values
+
+
+class Raises(RewardCallback):
+    def score(self, group):
+        return [group.problem.meta["unknown"] for _ in group.rollouts]
 
 
 class Breaks(Says):
@@ -115,14 +121,12 @@ def test_anything_but_one_finite_number_per_rollout_is_refused(make_group, value
 
 
 def test_numbers_of_other_kinds_become_floats(make_group):
-    torch = pytest.importorskip("torch")
     scorer = Scorer({"answer": Says(), "tensor": Returns(torch.tensor([0.25, -1.0]))})
     assert scorer.score(make_group(["4", "5"])).parts["tensor"] == (0.25, -1.0)
 
 
 def test_a_reward_that_raises_stops_the_run_and_says_where(make_group):
-    scorer = Scorer({"answer": Says(), "odd": Returns([1.0, 0.0])})
-    scorer.rewards["odd"].score = lambda group: group.problem.meta["unknown"]
+    scorer = Scorer({"answer": Says(), "odd": Raises()})
     with pytest.raises(KeyError, match="unknown") as caught:
         scorer.score(make_group(["4", "5"]))
     assert caught.value.__notes__ == ["raised by reward 'odd' on problem 'sum-1'"]

@@ -1,0 +1,84 @@
+import math
+
+import torch
+
+from k15.engines.protocol import Sampling
+from k15.engines.sampling import Sampler, inverse_cdf, nucleus
+
+NONE_FORBIDDEN = torch.zeros(4, dtype=torch.bool)
+PROBABILITIES = torch.tensor([0.5, 0.3, 0.15, 0.05])
+
+
+def draws(sampling, number=20_000, forbidden=NONE_FORBIDDEN, logits=None):
+    logits = PROBABILITIES.log() if logits is None else logits
+    return Sampler(sampling, forbidden)(logits.repeat(number, 1))
+
+
+def test_frequencies_are_the_softmax():
+    tokens, logps = draws(Sampling(seed=1))
+    observed = torch.bincount(tokens, minlength=4)
+    expected = PROBABILITIES * len(tokens)
+    # chi-square with 3 degrees of freedom: 16.3 is exceeded once in a thousand seeds
+    assert ((observed - expected) ** 2 / expected).sum() < 16.3
+    torch.testing.assert_close(logps, PROBABILITIES[tokens].log())
+
+
+def test_temperature_divides_the_logits():
+    tokens, logps = draws(Sampling(temperature=0.5))
+    # p ** 2 / sum: .25 .09 .0225 .0025 over .365
+    squared = PROBABILITIES**2 / 0.365
+    observed = torch.bincount(tokens, minlength=4)
+    expected = squared * len(tokens)
+    assert ((observed - expected) ** 2 / expected).sum() < 16.3
+    torch.testing.assert_close(logps, squared[tokens].log())
+
+
+def test_greedy_takes_the_largest_at_temperature_one():
+    tokens, logps = draws(Sampling(temperature=0), number=3)
+    assert tokens.tolist() == [0, 0, 0]
+    torch.testing.assert_close(logps, torch.full((3,), math.log(0.5)))
+
+
+def test_top_p_keeps_the_smallest_set_that_reaches_it():
+    # .5 < .6, so .3 is needed as well; .15 and .05 are not
+    tokens, logps = draws(Sampling(top_p=0.6))
+    assert set(tokens.tolist()) == {0, 1}
+    # before top-p: log .5 and log .3, not log .625 and log .375
+    torch.testing.assert_close(logps, PROBABILITIES[tokens].log())
+    share = (tokens == 0).float().mean().item()
+    assert abs(share - 0.625) < 4 * math.sqrt(0.625 * 0.375 / len(tokens))
+
+
+def test_nucleus_zeroes_the_rest():
+    shuffled = PROBABILITIES[[2, 0, 3, 1]][None]
+    torch.testing.assert_close(nucleus(shuffled, 0.6), torch.tensor([[0, 0.5, 0, 0.3]]))
+    # 0.5 reaches 0.5: no second token; and the most likely one is always kept
+    torch.testing.assert_close(nucleus(shuffled, 0.5), torch.tensor([[0, 0.5, 0, 0]]))
+    torch.testing.assert_close(nucleus(shuffled, 1e-9), torch.tensor([[0, 0.5, 0, 0]]))
+
+
+def test_forbidden_tokens_are_never_drawn_and_stay_in_the_log_probabilities():
+    forbidden = torch.tensor([False, True, False, False])
+    logits = torch.tensor([0.0, 1000.0, 0.0, -1.0])
+    for temperature in (0.0, 1.0):
+        tokens, logps = draws(
+            Sampling(temperature=temperature), 5000, forbidden=forbidden, logits=logits
+        )
+        assert 1 not in tokens.tolist()
+        # the forbidden token takes all of the mass: logits minus 1000
+        torch.testing.assert_close(logps, logits[tokens] - 1000)
+    assert set(tokens.tolist()) == {0, 2, 3}
+
+
+def test_inverse_cdf_at_both_ends_of_the_interval(monkeypatch):
+    weights = torch.tensor([[0.0, 2.0, 0.0, 1.0, 0.0]])
+    generator = torch.Generator()
+    for uniform, token in ((0.0, 3), (1 - 2**-24, 1), (0.3, 3), (0.35, 1)):
+        monkeypatch.setattr(torch, "rand", lambda *a, u=uniform, **k: torch.full((1, 1), u))
+        assert inverse_cdf(weights, generator).item() == token
+
+
+def test_the_seed_decides():
+    first, again, other = (draws(Sampling(seed=seed), 100)[0].tolist() for seed in (3, 3, 4))
+    assert first == again
+    assert first != other
