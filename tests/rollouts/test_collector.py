@@ -1,0 +1,190 @@
+"""Partial rollouts: responses grow by segments, wait in the buffer, and end for the right
+reason.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import cycle
+
+import pytest
+import torch
+
+from k15.engines.protocol import Repetition, RolloutEngine
+from k15.engines.scripted import ScriptedEngine
+from k15.engines.transformers import TransformersEngine
+from k15.models.tiny import tiny_policy
+from k15.rollouts.collector import Collector, RolloutPlan
+from k15.tasks.make24 import Make24
+from k15.types import Problem, RolloutGroup
+
+STOP = 0
+
+
+class Letters:
+    """A codec in which problem "n" has the prompt (1000 + n,)."""
+
+    def encode(self, problem: Problem) -> tuple[int, ...]:
+        return (1000 + int(problem.id),)
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return " ".join(map(str, tokens))
+
+
+def by_length(group: RolloutGroup) -> RolloutGroup:
+    """One point for responses of an even length."""
+    reward = tuple(float(rollout.length % 2 == 0) for rollout in group.rollouts)
+    return replace(group, reward=reward, outcome=reward, parts={"even": reward})
+
+
+def problems(*numbers: int) -> Iterator[Problem]:
+    return cycle([Problem(id=str(n), prompt=(), answer="") for n in numbers])
+
+
+def collector(responses: dict[int, list[tuple[int, ...]]], score=by_length, **plan) -> Collector:
+    script = {(1000 + n,): answers for n, answers in responses.items()}
+    defaults = {"problems_per_iteration": 1, "samples_per_problem": 2, "max_response_tokens": 8}
+    return Collector(ScriptedEngine(script), Letters(), score, RolloutPlan(**(defaults | plan)))
+
+
+def test_a_group_is_handed_out_when_its_last_response_has_ended() -> None:
+    """Segments of 3: the first response (2 tokens) ends at once, the second (7) in iteration 2."""
+    c = collector({1: [(5, STOP), (5, 6, 7, 8, 9, 4, STOP)]}, segment_tokens=3)
+    lengths = []
+    for iteration in range(2):
+        c.engine.load_weights((), iteration)
+        experience = c.collect(problems(1), iteration)
+        assert experience.groups == ()
+        lengths.append([r.length for r in c.buffer._groups[0].rollouts])
+    assert lengths == [[2, 3], [2, 6]]
+    c.engine.load_weights((), 2)
+    (group,) = c.collect(problems(1), 2).groups
+    assert [r.finish for r in group.rollouts] == ["stop", "stop"]
+    assert group.rollouts[1].tokens == (5, 6, 7, 8, 9, 4, STOP)
+    assert [s.version for s in group.rollouts[1].segments] == [0, 1, 2]
+    assert group.rollouts[1].text == "5 6 7 8 9 4 0"
+    assert len(c.buffer) == 0
+
+
+def test_an_ended_response_is_not_sent_again() -> None:
+    c = collector({1: [(5, STOP), (5, 6, 7, 8, STOP)]}, segment_tokens=4)
+    c.collect(problems(1), 0)
+    sent = []
+    c.engine.responses = lambda request, index: sent.append(request) or (STOP,)
+    c.collect(problems(1), 1)
+    assert [(request.tokens, request.max_new_tokens) for request in sent] == [
+        ((1001, 5, 6, 7, 8), 4)
+    ]
+
+
+def test_a_response_is_cut_at_the_maximum_over_all_segments() -> None:
+    """Ten tokens, segments of 3, at most 8: 3 + 3 + 2."""
+    c = collector({1: [tuple(range(10, 20))]}, segment_tokens=3, samples_per_problem=1)
+    groups = [group for i in range(3) for group in c.collect(problems(1), i).groups]
+    (rollout,) = groups[0].rollouts
+    assert [len(segment.tokens) for segment in rollout.segments] == [3, 3, 2]
+    assert rollout.finish == "length"
+
+
+def test_a_loop_across_a_segment_border_ends_the_response() -> None:
+    """1 2 | 1 2 1 2 ...: three copies of (1, 2) are complete at token 6, in the second segment of
+    4.
+    """
+    rule = Repetition(min_pattern=2, max_pattern=2, count=3)
+    c = collector(
+        {1: [(1, 2) * 6]},
+        segment_tokens=4,
+        samples_per_problem=1,
+        max_response_tokens=12,
+        repetition=rule,
+    )
+    assert c.collect(problems(1), 0).groups == ()
+    ((rollout,),) = [group.rollouts for group in c.collect(problems(1), 1).groups]
+    assert rollout.finish == "repetition"
+    assert rollout.tokens == (1, 2, 1, 2, 1, 2)
+    assert [len(segment.tokens) for segment in rollout.segments] == [4, 2]
+
+
+def test_old_groups_take_the_place_of_new_ones() -> None:
+    """Three groups in flight; two are unfinished, so one new problem is drawn."""
+    long = [tuple(range(10, 18))]
+    c = collector(
+        {1: long, 2: long, 3: [(STOP,)], 4: [(STOP,)]},
+        problems_per_iteration=3,
+        samples_per_problem=1,
+        segment_tokens=4,
+    )
+    draw = problems(1, 2, 3, 4)
+    first, second = c.collect(draw, 0), c.collect(draw, 1)
+    assert [group.problem.id for group in first.groups] == ["3"]
+    assert [group.problem.id for group in second.groups] == ["1", "2", "4"]
+
+
+def test_oversampling_puts_more_groups_in_flight() -> None:
+    c = collector({1: [(STOP,)]}, problems_per_iteration=4, oversampling=1.5, samples_per_problem=1)
+    assert len(c.collect(problems(1), 0).groups) == 6
+
+
+def test_dropped_groups_are_counted_not_scored_zero() -> None:
+    def half(group: RolloutGroup) -> RolloutGroup | None:
+        return None if group.problem.id == "1" else by_length(group)
+
+    c = collector({1: [(STOP,)], 2: [(5, STOP)]}, score=half, problems_per_iteration=4)
+    experience = c.collect(problems(1, 2), 0)
+    assert [group.problem.id for group in experience.groups] == ["2", "2"]
+    assert experience.metrics["reward/groups_dropped"] == 2
+    assert experience.metrics["accuracy"] == 1.0
+
+
+def test_figures_of_an_iteration() -> None:
+    """Lengths 2, 4, 8 (cut) and 5 tokens, of which even ones are right: 3 of 4."""
+    answers = [(5, STOP), (5, 6, 7, STOP), tuple(range(10, 22)), (5, 6, 7, 8, STOP)]
+    metrics = collector({1: answers}, samples_per_problem=4).collect(problems(1), 0).metrics
+    assert metrics["accuracy"] == metrics["reward/even"] == 0.75
+    assert metrics["response/tokens_mean"] == (2 + 4 + 8 + 5) / 4
+    assert metrics["rollout/tokens"] == 19
+    assert metrics["response/stop"] == 0.75 and metrics["response/length"] == 0.25
+
+
+def test_evaluation_leaves_the_buffer_alone() -> None:
+    c = collector(
+        {1: [tuple(range(10, 18))], 2: [(5, STOP)]}, segment_tokens=4, samples_per_problem=1
+    )
+    c.collect(problems(1), 0)
+    held_out = [next(problems(2))] * 3
+    experience = c.evaluate(held_out, iteration=1)
+    assert len(experience.groups) == 3 and experience.metrics["accuracy"] == 1.0
+    assert len(c.buffer) == 1
+
+
+@pytest.mark.parametrize("segment_tokens", [1, 5, 16])
+def test_greedy_segments_equal_an_uncut_response_token_by_token(segment_tokens: int) -> None:
+    """The real engine on the real tiny model."""
+    torch.manual_seed(0)
+    task = Make24()
+    policy = tiny_policy(words=task.words)
+
+    def responses(segment: int | None) -> list[tuple[int, ...]]:
+        engine: RolloutEngine = TransformersEngine(policy, slots=4)
+        plan = RolloutPlan(
+            problems_per_iteration=6,
+            samples_per_problem=1,
+            max_response_tokens=24,
+            segment_tokens=segment,
+            temperature=0.0,
+        )
+        c = Collector(engine, policy, by_length, plan)
+        pool = iter([task.problem(index) for index in range(6)])
+        done = {}
+        for iteration in range(25):
+            for group in c.collect(pool, iteration).groups:
+                done[group.problem.id] = group.rollouts[0].tokens
+        return [done[task.problem(index).id] for index in range(6)]
+
+    assert responses(segment_tokens) == responses(None)
+
+
+def test_bad_sizes_are_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="segment_tokens=0"):
+        RolloutPlan(segment_tokens=0)
+    with pytest.raises(ValueError, match=r"oversampling=0\.5"):
+        RolloutPlan(oversampling=0.5)
