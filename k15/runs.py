@@ -15,7 +15,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ROOT, ConfigError, fingerprint, load
+from k15.config import ROOT, ConfigError, build, fingerprint, load
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
 WEIGHTS_DEPEND_ON = ("seed", "model", "data", "task", "module", "datamodule", "start_from")
@@ -27,10 +27,19 @@ def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
     Raises ConfigError if a real model's earlier stage is missing, or a checkpoint to resume from.
     """
     config = load("train", argv)
+    check_sizes(config)
     if config.resume is not None:
         return [resumed(config)]
     earlier = [] if config.start_from is None else start(config, argv)
     return [*earlier, new_run(config, argv)]
+
+
+def check_sizes(config: DictConfig) -> None:
+    """Raise ConfigError for sizes that cannot work, long before they would be used."""
+    try:
+        build(config.get("sizes"))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:

@@ -30,27 +30,26 @@ class Summary(Callback):
         self.earlier = {"seconds": 0.0, "cpu_seconds": 0.0}
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Record the held-out figures at the number of iterations done."""
-        if trainer.sanity_checking:
-            return
-        done = trainer.current_epoch + 1 if trainer.state.fn == "fit" else trainer.current_epoch
+        """Record the held-out figures; after training, write the report and print the table."""
+        training = trainer.state.fn == "fit"
+        done = trainer.current_epoch + int(training)
         figures = {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
             if name.startswith("val/")
         }
+        self.history = [point for point in self.history if point["iteration"] < done]
         self.history.append({"iteration": done, **figures})
+        if trainer.is_global_zero and not training and len(self.history) > 1:
+            self.report(problems=len(trainer.datamodule.source.held_out))  # type: ignore[attr-defined]
 
-    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the report and print the table."""
-        if not trainer.is_global_zero or len(self.history) < 2:
-            return
+    def report(self, problems: int) -> None:
+        """Write the files and print the table."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        summary = self.summary(problems=len(trainer.datamodule.source.held_out))  # type: ignore[attr-defined]
-        (self.run_dir / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
+        summary = json.dumps(self.summary(problems), indent=2)
+        (self.run_dir / "summary.json").write_text(summary + "\n")
         draw_curves(self.history, self.run_dir / "curves.png")
-        print(self.table())
-        print(f"report: {self.run_dir}/summary.json, curves.png, rollouts/, model/")
+        print(f"{self.table()}\nin {self.run_dir}: summary.json, curves.png, rollouts/, model/")
 
     def summary(self, problems: int) -> dict[str, Any]:
         """The run in a few numbers; seconds are counted over resumed runs."""
@@ -65,7 +64,7 @@ class Summary(Callback):
         """Before and after, by metric."""
         before, after = self.history[0], self.history[-1]
         lines = [f"{'held-out problems':<28}{'before':>10}{'after':>10}"]
-        for name in sorted(name for name in before if name in after and "reward/" not in name):
+        for name in sorted(before.keys() & after.keys() - {"iteration"}):
             label = name.removeprefix("val/")
             lines.append(f"{label:<28}{before[name]:>10.3f}{after[name]:>10.3f}")
         return "\n".join(lines)

@@ -66,10 +66,12 @@ class DecodeLoop:
         self.prefiller = Prefiller(policy, tokens_per_prefill, [job.prompt for job in jobs])
         self.sampler = Sampler(sampling, forbidden_tokens(policy, config.vocab_size))
         self.stop_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
-        self.stop_V[list(policy.stop_ids)] = True
+        self.stop_ids = policy.stop_ids
+        self.stop_V[list(self.stop_ids)] = True
         slots = min(slots, len(jobs))
         self.rows = Rows(slots, max((job.max_new_tokens for job in jobs), default=0), device)
         self.cache = SlotCache(slots, config.num_hidden_layers)
+        self.dtype = policy.model.dtype
         self.steps = 0
 
     @property
@@ -109,7 +111,7 @@ class DecodeLoop:
         rotary_B1 = rows["rotary"][:, None]
         output = policy.model(
             input_ids=rows["token"][:, None],
-            attention_mask=causal_mask(rows["position"], rows.limit, policy.model.dtype),
+            attention_mask=causal_mask(rows["position"], rows.limit, self.dtype),
             position_ids=rotary_B1.expand(3, -1, -1) if policy.multimodal_positions else rotary_B1,
             past_key_values=self.cache,
             use_cache=True,
@@ -137,7 +139,7 @@ class DecodeLoop:
     def _completion(self, index: int, tokens: list[int], logps: list[float]) -> Completion:
         """A repetition counts from where it was complete, whenever it was looked for."""
         end = first_repetition(tokens, self.repetition) if self.repetition else None
-        stopped = tokens[-1] in self.policy.stop_ids
+        stopped = tokens[-1] in self.stop_ids
         return Completion(
             index=index,
             tokens=tuple(tokens[:end]),

@@ -22,7 +22,7 @@ def first_repetition(tokens: Sequence[int], rule: Repetition, start: int = 0) ->
     lengths_P1 = np.arange(rule.min_pattern, rule.max_pattern + 1)[:, None]
     place_T = np.arange(len(token_T))
     back_PT = place_T - lengths_P1
-    same_PT = (token_T[back_PT] == token_T) & (back_PT >= 0)
+    same_PT = (token_T[np.maximum(back_PT, 0)] == token_T) & (back_PT >= 0)
     last_break_PT = np.maximum.accumulate(np.where(same_PT, -1, place_T), axis=1)
     complete_PT = place_T - last_break_PT >= (rule.count - 1) * lengths_P1
     ends = np.flatnonzero(np.any(complete_PT, axis=0)[start:])

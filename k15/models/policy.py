@@ -22,12 +22,14 @@ from transformers import (
     AutoProcessor,
     AutoTokenizer,
 )
+from transformers.utils import logging as transformers_logging
 
 from k15.types import Problem
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+transformers_logging.disable_progress_bar()  # per-shard bars say nothing on one-shard folders
 PICTURES_KEPT = (
     4096  # processed pictures kept in memory: one iteration uses each of them many times
 )

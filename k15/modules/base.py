@@ -28,7 +28,7 @@ class PolicyModule(LightningModule):
     ) -> None:
         super().__init__()
         self.policy = policy
-        self.model: nn.Module = policy.model
+        self.model: nn.Module = policy.model.train()
         self.learning_rate = learning_rate
         self.betas = betas
         self.weight_decay = weight_decay
@@ -46,7 +46,9 @@ class PolicyModule(LightningModule):
             weight_decay=self.weight_decay,
         )
 
-    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+    def transfer_batch_to_device(
+        self, batch: Any, device: torch.device, dataloader_idx: int
+    ) -> Any:
         """Batches are plain data; tensors are made on the right device by `k15.models.batching`."""
         return batch
 

@@ -23,6 +23,7 @@ from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.progress import phase
+from k15.sizes import Sizes
 from k15.types import Example, Experience, PackedBatch, Rollout, RolloutGroup
 
 Loss = Callable[..., tuple[Tensor, dict[str, Tensor]]]
@@ -57,10 +58,7 @@ class RLModule(PolicyModule):
         loss: Loss,
         advantage: Callable[[Tensor], Tensor],
         learning_rate: float,
-        problems_per_iteration: int,
-        samples_per_problem: int,
-        minibatches_per_iteration: int = 4,
-        tokens_per_microbatch: int = 4096,
+        sizes: Sizes,
         reset_optimizer: bool = True,
         gradient_clip: float = 1.0,
         loss_on: Literal["all", "current_segment"] = "all",
@@ -72,14 +70,14 @@ class RLModule(PolicyModule):
         super().__init__(
             policy, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
         )
-        check_sizes(problems_per_iteration, minibatches_per_iteration, tokens_per_microbatch)
         if loss_on not in ("all", "current_segment"):
             raise ValueError(f"module.loss_on={loss_on!r}: choose all or current_segment")
-        advantage(torch.zeros(1, samples_per_problem))  # a baseline may need more than one sample
+        advantage(
+            torch.zeros(1, sizes.samples_per_problem)
+        )  # a baseline may need more than one sample
         self.loss = loss
         self.advantage = advantage
-        self.minibatches_per_iteration = minibatches_per_iteration
-        self.tokens_per_microbatch = tokens_per_microbatch
+        self.sizes = sizes
         self.reset_optimizer = reset_optimizer
         self.gradient_clip = gradient_clip
         self.loss_on = loss_on
@@ -129,7 +127,7 @@ class RLModule(PolicyModule):
         if not groups:
             return []
         advantage_PG = self.advantages(groups)
-        parts = torch.arange(len(groups)).tensor_split(self.minibatches_per_iteration)
+        parts = torch.arange(len(groups)).tensor_split(self.sizes.minibatches_per_iteration)
         return [
             list(self.micro_batches([groups[i] for i in part], advantage_PG[part], iteration))
             for part in parts
@@ -153,7 +151,7 @@ class RLModule(PolicyModule):
         layout = preferred_layout(self.policy)
         lengths = [expanded_length(self.policy, example) for example in examples]
         advantage_S = advantage_PG.flatten().to(self.device)
-        for chosen in cut(lengths, self.tokens_per_microbatch, layout):
+        for chosen in cut(lengths, self.sizes.tokens_per_microbatch, layout):
             batch = collate(self.policy, [examples[i] for i in chosen], layout)
             logps = [torch.tensor(rollouts[i][1].logps) for i in chosen]
             yield MicroBatch(
@@ -249,17 +247,6 @@ class RLModule(PolicyModule):
     def sync(self, version: int) -> None:
         """Give the engine this module's weights under their Hugging Face names."""
         self.trainer.datamodule.sync(self.model.named_parameters(), version)
-
-
-def check_sizes(problems: int, minibatches: int, tokens_per_microbatch: int) -> None:
-    """Raise ValueError for sizes that do not divide, naming both."""
-    if minibatches < 1 or problems % minibatches:
-        raise ValueError(
-            f"problems_per_iteration={problems} does not divide into "
-            f"minibatches_per_iteration={minibatches}; a minibatch holds whole groups"
-        )
-    if tokens_per_microbatch < 1:
-        raise ValueError(f"tokens_per_microbatch={tokens_per_microbatch}: must be at least 1")
 
 
 def pad_to(rows: list[Tensor], width: int) -> Tensor:

@@ -25,6 +25,7 @@ from k15.engines.repetition import first_repetition
 from k15.progress import phase
 from k15.rollouts.buffer import ReplayBuffer
 from k15.rollouts.metrics import experience_metrics, outcome_metrics
+from k15.sizes import Sizes
 from k15.types import Experience, FinishReason, Problem, Rollout, RolloutGroup, Segment
 
 Score = Callable[[RolloutGroup], RolloutGroup | None]
@@ -46,10 +47,7 @@ class RolloutPlan:
     Raises ValueError for sizes that cannot work, naming field and value.
     """
 
-    problems_per_iteration: int = 64
-    """Groups in flight, before oversampling."""
-    samples_per_problem: int = 8
-    """k of k1.5 §2.3.2: responses per problem."""
+    sizes: Sizes
     max_response_tokens: int = 128
     """A response is cut here."""
     segment_tokens: int | None = None
@@ -66,8 +64,6 @@ class RolloutPlan:
 
     def __post_init__(self) -> None:
         for name in (
-            "problems_per_iteration",
-            "samples_per_problem",
             "max_response_tokens",
             "segment_tokens",
         ):
@@ -82,7 +78,7 @@ class RolloutPlan:
     @property
     def groups_in_flight(self) -> int:
         """New and old groups that an iteration works on."""
-        return math.ceil(self.problems_per_iteration * self.oversampling)
+        return math.ceil(self.sizes.problems_per_iteration * self.oversampling)
 
 
 class Collector:
@@ -105,7 +101,8 @@ class Collector:
         groups = self.buffer.take()
         new = max(0, self.plan.groups_in_flight - len(groups))
         groups += [
-            self.start(problem, self.plan.samples_per_problem) for problem in islice(sampler, new)
+            self.start(problem, self.plan.sizes.samples_per_problem)
+            for problem in islice(sampler, new)
         ]
         groups = self.grow(
             groups, self.plan.segment_tokens, seed=1_000_003 * self.plan.seed + iteration

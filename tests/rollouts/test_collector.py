@@ -14,6 +14,7 @@ from k15.engines.scripted import ScriptedEngine
 from k15.engines.transformers import TransformersEngine
 from k15.models.tiny import tiny_policy
 from k15.rollouts.collector import Collector, RolloutPlan
+from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Problem, RolloutGroup
 
@@ -42,8 +43,13 @@ def problems(*numbers: int) -> Iterator[Problem]:
 
 def collector(responses: dict[int, list[tuple[int, ...]]], score=by_length, **plan) -> Collector:
     script = {(1000 + n,): answers for n, answers in responses.items()}
-    defaults = {"problems_per_iteration": 1, "samples_per_problem": 2, "max_response_tokens": 8}
-    return Collector(ScriptedEngine(script), Letters(), score, RolloutPlan(**(defaults | plan)))
+    sizes = {
+        name: plan.pop(name, default)
+        for name, default in {"problems_per_iteration": 1, "samples_per_problem": 2}.items()
+    }
+    plan = {"max_response_tokens": 8} | plan
+    sized = RolloutPlan(sizes=Sizes(**sizes, minibatches_per_iteration=1), **plan)
+    return Collector(ScriptedEngine(script), Letters(), score, sized)
 
 
 def test_a_group_is_handed_out_when_its_last_response_has_ended() -> None:
@@ -166,8 +172,9 @@ def test_greedy_segments_equal_an_uncut_response_token_by_token(segment_tokens: 
     def responses(segment: int | None) -> list[tuple[int, ...]]:
         engine: RolloutEngine = TransformersEngine(policy, slots=4)
         plan = RolloutPlan(
-            problems_per_iteration=6,
-            samples_per_problem=1,
+            sizes=Sizes(
+                problems_per_iteration=6, samples_per_problem=1, minibatches_per_iteration=1
+            ),
             max_response_tokens=24,
             segment_tokens=segment,
             temperature=0.0,
@@ -185,6 +192,6 @@ def test_greedy_segments_equal_an_uncut_response_token_by_token(segment_tokens: 
 
 def test_bad_sizes_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="segment_tokens=0"):
-        RolloutPlan(segment_tokens=0)
+        RolloutPlan(sizes=Sizes(), segment_tokens=0)
     with pytest.raises(ValueError, match=r"oversampling=0\.5"):
-        RolloutPlan(oversampling=0.5)
+        RolloutPlan(sizes=Sizes(), oversampling=0.5)

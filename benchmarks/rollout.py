@@ -1,0 +1,236 @@
+"""How many tokens per CPU-second do rollouts give: k15 against transformers' own three ways.
+
+    python benchmarks/rollout.py               # the built-in tiny policy, 115k parameters
+    python benchmarks/rollout.py --model 2m    # a Qwen2 of 2M parameters
+
+One run, one thread, all sides in turn, the same prompts and the same number of tokens for each
+request on every side: stop tokens are switched off and each response ends at its given length.
+`generate` takes the requests 256 at a time in order of arrival and runs until the longest of them
+has ended; only tokens up to the given lengths count. k15 returns log-probabilities as well, the
+others only tokens.
+"""
+
+from __future__ import annotations
+
+import os
+
+import k15  # noqa: F401  before transformers: heals torchvision
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import argparse
+import logging
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from random import Random
+
+import torch
+from transformers import (
+    ContinuousBatchingConfig,
+    GenerationConfig,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+from transformers import logging as transformers_logging
+
+from k15.engines.protocol import Request, Sampling
+from k15.engines.transformers import TransformersEngine
+from k15.models.policy import Policy
+from k15.models.tiny import tiny_policy
+from k15.tasks.make24 import Make24
+
+BATCH = 256
+REPETITIONS = 3
+Side = Callable[[Policy, Sequence[Request]], int]
+
+
+class EndlessPolicy(Policy):
+    """Never stops by itself: responses end at their given length."""
+
+    @property
+    def stop_ids(self) -> tuple[int, ...]:
+        return ()
+
+
+class EndsAtLength(StoppingCriteria):
+    """Ends each row of `generate` after its own number of new tokens."""
+
+    def __init__(self, prompt: int, lengths: Sequence[int]) -> None:
+        self.end_B = torch.tensor(lengths) + prompt
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor, **kwargs) -> torch.Tensor:
+        return self.end_B <= input_ids.shape[1]
+
+
+def ours(policy: Policy, requests: Sequence[Request]) -> int:
+    engine = TransformersEngine(policy, slots=BATCH)
+    return sum(len(completion.tokens) for completion in engine.generate(requests, Sampling()))
+
+
+def generate(cache: str) -> Side:
+    def side(policy: Policy, requests: Sequence[Request]) -> int:
+        tokens = 0
+        for first in range(0, len(requests), BATCH):
+            batch = requests[first : first + BATCH]
+            prompt_BL = torch.tensor([request.tokens for request in batch])
+            lengths = [request.max_new_tokens for request in batch]
+            output_BL = policy.model.generate(
+                prompt_BL,
+                attention_mask=torch.ones_like(prompt_BL),
+                generation_config=endless_sampling(max(lengths)),
+                stopping_criteria=StoppingCriteriaList([EndsAtLength(prompt_BL.shape[1], lengths)]),
+                cache_implementation=cache,
+                disable_compile=True,
+            )
+            assert output_BL.shape[1] == prompt_BL.shape[1] + max(lengths)
+            tokens += sum(lengths)
+        return tokens
+
+    return side
+
+
+def continuous(policy: Policy, requests: Sequence[Request]) -> int:
+    """The manager behind `generate_batch`, which alone takes a length per request."""
+    longest = max(len(request.tokens) + request.max_new_tokens for request in requests)
+    page = 32
+    config = ContinuousBatchingConfig(
+        page_size=page,
+        num_blocks=BATCH * (-(-longest // page) + 1),
+        max_batch_tokens=BATCH,
+        max_requests_per_batch=BATCH,
+        allow_block_sharing=False,
+    )
+    attention = policy.model.config._attn_implementation
+    try:
+        with policy.model.continuous_batching_context_manager(
+            generation_config=endless_sampling(longest),
+            continuous_batching_config=config,
+            timeout=5,
+        ) as manager:
+            for request in requests:
+                manager.add_request(
+                    list(request.tokens), max_new_tokens=request.max_new_tokens, eos_token_id=-1
+                )
+            return collect(manager, len(requests))
+    finally:
+        policy.model.set_attn_implementation(attention)
+
+
+def collect(manager, number: int) -> int:
+    tokens, deadline = 0, time.monotonic() + 300
+    while number and time.monotonic() < deadline:
+        result = manager.get_result(timeout=1)
+        if result is not None and result.error is not None:
+            raise RuntimeError(result.error)
+        if result is not None and result.is_finished():
+            tokens, number = tokens + len(result.generated_tokens), number - 1
+    if number:
+        raise RuntimeError(f"{number} requests were not answered in 300 seconds")
+    return tokens
+
+
+def endless_sampling(longest: int) -> GenerationConfig:
+    """Plain sampling at temperature 1 and no stop token."""
+    return GenerationConfig(
+        do_sample=True, top_k=0, top_p=1.0, max_new_tokens=longest, eos_token_id=-1, pad_token_id=0
+    )
+
+
+SIDES: dict[str, Side] = {
+    "k15": ours,
+    "generate, dynamic cache": generate("dynamic"),
+    "generate, static cache": generate("static"),
+    "continuous batching": continuous,
+}
+
+
+def build_policy(name: str) -> Policy:
+    torch.manual_seed(0)
+    tiny = tiny_policy(words=Make24().words)
+    if name == "tiny":
+        return EndlessPolicy(tiny.model.eval(), tiny.tokenizer)
+    config = Qwen2Config(
+        vocab_size=len(tiny.tokenizer),
+        hidden_size=192,
+        num_hidden_layers=5,
+        num_attention_heads=6,
+        num_key_value_heads=2,
+        intermediate_size=512,
+        max_position_embeddings=512,
+        tie_word_embeddings=True,
+    )
+    return EndlessPolicy(Qwen2ForCausalLM(config).eval(), tiny.tokenizer)
+
+
+def requests_of(policy: Policy, lengths: Sequence[int]) -> list[Request]:
+    """Different prompts of one length, so that nobody pads."""
+    rng, task, prompts = Random(0), Make24(), dict[tuple[int, ...], None]()
+    while len(prompts) < len(lengths):
+        prompts[policy.encode(task.sample(rng, level=5))] = None
+    return [
+        Request(tokens=tokens, max_new_tokens=length)
+        for tokens, length in zip(prompts, lengths, strict=True)
+    ]
+
+
+def mixed_lengths(number: int, mean: int = 32, longest: int = 256) -> list[int]:
+    """Exponential, as lengths are in training: most short, a few very long."""
+    rng = Random(0)
+    draws = [min(longest, 1 + int(rng.expovariate(1 / mean))) for _ in range(number - 1)]
+    return [*draws, longest]
+
+
+def measure(policy: Policy, requests: Sequence[Request]) -> dict[str, list[float]]:
+    """Tokens per CPU-second of each side that runs, all sides in turn, after a warm-up."""
+    sides, speeds = dict(SIDES), {}
+    for repetition in range(REPETITIONS + 1):
+        for name, side in list(sides.items()):
+            asked = requests if repetition else requests[:8]
+            start = time.process_time()
+            try:
+                tokens = side(policy, asked)
+            except Exception as error:  # whatever it is, the other sides are still worth measuring
+                print(f"  {name}: does not run here ({type(error).__name__}: {error})")
+                del sides[name]
+                continue
+            assert tokens == sum(request.max_new_tokens for request in asked), (name, tokens)
+            if repetition:
+                speeds.setdefault(name, []).append(tokens / (time.process_time() - start))
+    return speeds
+
+
+def report(title: str, speeds: dict[str, list[float]]) -> None:
+    print(title)
+    for name, values in speeds.items():
+        median = statistics.median(values)
+        print(f"  {name:26} {median:8,.0f}   ({min(values):,.0f} - {max(values):,.0f})")
+    best = max(
+        (name for name in speeds if name != "k15"), key=lambda n: statistics.median(speeds[n])
+    )
+    ratio = statistics.median(speeds["k15"]) / statistics.median(speeds[best])
+    print(f"  k15 / {best}: {ratio:.2f}\n", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", choices=("tiny", "2m"), default="tiny")
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    transformers_logging.set_verbosity(logging.CRITICAL)
+    policy = build_policy(arguments.model)
+    parameters = sum(parameter.numel() for parameter in policy.model.parameters())
+    print(
+        f"tokens per CPU-second, median (lowest - highest) of {REPETITIONS}; {parameters:,} weights"
+    )
+    lengths = [64] * BATCH
+    report("256 requests of 64 tokens", measure(policy, requests_of(policy, lengths)))
+    lengths = mixed_lengths(1024)
+    title = f"1,024 requests of 1 - {max(lengths)} tokens, mean {statistics.mean(lengths):.0f}"
+    report(title, measure(policy, requests_of(policy, lengths)))
+
+
+if __name__ == "__main__":
+    main()

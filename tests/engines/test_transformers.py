@@ -1,0 +1,357 @@
+from functools import cache
+from itertools import islice
+
+import pytest
+import torch
+from transformers import AutoConfig, AutoModelForCausalLM
+
+from k15.engines.protocol import Repetition, Request, Sampling
+from k15.engines.repetition import first_repetition
+from k15.engines.transformers import TransformersEngine
+from k15.models.policy import Policy
+from k15.models.tiny import tiny_policy
+from k15.tasks.make24 import Make24
+
+GREEDY = Sampling(temperature=0)
+EVERY_MODEL = ("qwen3", "qwen3 eager", "qwen2", "gemma2", "llama", "qwen3_vl")
+
+
+def hugging_face(model_type, **sizes):
+    """A tiny policy of another architecture: 4 heads that share 2 key-value heads, and a vocabulary
+    that is padded by 7 rows without a token.
+    """
+    tokenizer = tiny_policy(words=Make24().words).tokenizer
+    sizes |= {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    special = {"vocab_size": len(tokenizer) + 7, "pad_token_id": 0, "eos_token_id": 1}
+    config = AutoConfig.for_model(
+        model_type, initializer_range=0.2, bos_token_id=None, **sizes, **heads, **special
+    )
+    return Policy(AutoModelForCausalLM.from_config(config), tokenizer)
+
+
+def build(name):
+    """Weights are large, so that differences show."""
+    torch.manual_seed(0)
+    if name in ("qwen2", "llama"):
+        return hugging_face(name)
+    if name == "gemma2":  # soft-capped logits; every other layer looks 8 tokens back
+        return hugging_face("gemma2", head_dim=8, sliding_window=8, final_logit_softcapping=2.0)
+    modality = "image" if name == "qwen3_vl" else "text"
+    policy = tiny_policy(words=Make24().words, modality=modality, initializer_range=0.2)
+    if name == "qwen3 eager":
+        policy.model.set_attn_implementation("eager")
+    return policy
+
+
+policy_named = cache(build)
+
+
+@cache
+def prompts_for(name):
+    """Tokens and pictures of 9 problems of different length."""
+    task = Make24(modality="image" if name == "qwen3_vl" else "text")
+    problems = [task.problem(index) for index in range(9)]
+    return [(policy_named(name).encode(problem), problem.images) for problem in problems]
+
+
+def requests_for(name, new=(5, 12, 1, 30, 8, 17, 3, 21, 14), samples=1):
+    return [
+        Request(tokens=tokens, images=images, max_new_tokens=budget)
+        for (tokens, images), budget in zip(prompts_for(name), new, strict=True)
+        for _ in range(samples)
+    ]
+
+
+def run(policy, requests, sampling, **kwargs):
+    """Completions in the order of the requests."""
+    completions = TransformersEngine(policy, **kwargs).generate(requests, sampling)
+    return sorted(completions, key=lambda completion: completion.index)
+
+
+def inputs(policy, tokens, images):
+    """What the model's own forward takes for one sequence, positions left to transformers."""
+    expanded = policy.expand(tokens, images)
+    ids = torch.tensor([expanded.tokens])
+    if not images:
+        return {"input_ids": ids}
+    kinds = (ids == policy.model.config.image_token_id).int()
+    return {"input_ids": ids, "mm_token_type_ids": kinds, **expanded.features}
+
+
+@torch.no_grad()
+def own_logps(policy, request, new, temperature):
+    """[T, V] of every token that could stand in the place of each new one."""
+    logits = policy.model(**inputs(policy, (*request.tokens, *new), request.images)).logits[0]
+    return (logits[-len(new) - 1 : -1] / temperature).log_softmax(-1)
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+@pytest.mark.parametrize("slots", [4, 256])
+def test_logps_are_those_of_the_models_own_forward(name, slots):
+    policy, requests = policy_named(name), requests_for(name)
+    sampling = Sampling(temperature=0.8, top_p=0.9)
+    for request, completion in zip(
+        requests, run(policy, requests, sampling, slots=slots), strict=True
+    ):
+        own = own_logps(policy, request, completion.tokens, temperature=0.8)
+        own = own[range(len(completion.tokens)), completion.tokens]
+        torch.testing.assert_close(torch.tensor(completion.logps), own, atol=1e-4, rtol=0)
+
+
+def banned_tokens(policy):
+    """Placeholders, and rows of the vocabulary that have no token."""
+    vocabulary = policy.model.config.get_text_config().vocab_size
+    return [*policy.placeholder_ids, *range(len(policy.tokenizer), vocabulary)]
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_greedy_is_that_of_generate(name):
+    """Fewer slots than requests: rows are refilled and moved."""
+    policy, requests = policy_named(name), requests_for(name)
+    completions = run(policy, requests, GREEDY, slots=3)
+    for request, completion in zip(requests, completions, strict=True):
+        prompt = inputs(policy, request.tokens, request.images)
+        whole = policy.model.generate(
+            **prompt,
+            do_sample=False,
+            max_new_tokens=request.max_new_tokens,
+            suppress_tokens=banned_tokens(policy) or None,
+        )
+        assert list(completion.tokens) == whole[0, prompt["input_ids"].shape[1] :].tolist()
+
+
+@pytest.mark.parametrize("name", ["qwen3", "qwen3_vl"])
+def test_a_continued_response_is_the_uncut_one(name):
+    policy, requests = policy_named(name), requests_for(name)
+    whole = run(policy, requests, GREEDY)
+    longer = [index for index, completion in enumerate(whole) if len(completion.tokens) > 4]
+    assert len(longer) > 3
+    rests = [
+        Request(
+            tokens=(*requests[index].tokens, *whole[index].tokens[:4]),
+            images=requests[index].images,
+            max_new_tokens=requests[index].max_new_tokens - 4,
+        )
+        for index in longer
+    ]
+    for index, rest in zip(longer, run(policy, rests, GREEDY), strict=True):
+        assert rest.tokens == whole[index].tokens[4:]
+        assert rest.logps == pytest.approx(whole[index].logps[4:], abs=1e-4)
+        assert rest.finish == whole[index].finish
+
+
+def test_how_prompts_are_prefilled_changes_nothing():
+    policy, requests = policy_named("qwen2"), requests_for("qwen2")
+    requests += [Request(tokens=(9,), max_new_tokens=6), Request(tokens=(9, 8), max_new_tokens=6)]
+    together = run(policy, requests, GREEDY)
+    for kwargs in ({"tokens_per_prefill": 1}, {"tokens_per_prefill": 20, "slots": 2}):
+        for one, other in zip(together, run(policy, requests, GREEDY, **kwargs), strict=True):
+            assert one.tokens == other.tokens
+            assert one.logps == pytest.approx(other.logps, abs=1e-4)
+
+
+def test_equal_requests_are_prefilled_once():
+    policy = policy_named("qwen3_vl")
+    fed = []
+    embedding = policy.model.get_input_embeddings()
+    hook = embedding.register_forward_hook(lambda _, args, out: fed.append(args[0].numel()))
+    (tokens, images), (other_tokens, other_images) = prompts_for("qwen3_vl")[:2]
+    requests = [Request(tokens=tokens, images=images, max_new_tokens=5)] * 4
+    requests += [Request(tokens=other_tokens, images=other_images, max_new_tokens=5)] * 2
+    completions = run(policy, requests, Sampling(), slots=3)
+    hook.remove()
+    # <vision_start> 16 visual tokens (28 x 112 pixels) <vision_end> ":" make 19; all but the last
+    # are prefilled, once per picture; then there is one input for each new token
+    assert tokens == other_tokens and len(tokens) == 4
+    assert sum(fed) == 2 * 18 + sum(len(completion.tokens) for completion in completions)
+    assert len({completion.tokens for completion in completions[:4]}) > 1
+
+
+def test_the_seed_decides():
+    policy, requests = policy_named("qwen3"), requests_for("qwen3", samples=2)
+    first, again, other = (
+        run(policy, requests, Sampling(seed=seed), slots=5) for seed in (1, 1, 2)
+    )
+    assert first == again
+    assert first != other
+
+
+def test_top_p_stays_in_the_nucleus():
+    policy, requests = policy_named("qwen3"), requests_for("qwen3")
+    for request, completion in zip(
+        requests, run(policy, requests, Sampling(top_p=0.5)), strict=True
+    ):
+        probability = own_logps(policy, request, completion.tokens, temperature=1).exp()
+        for row, token in zip(probability, completion.tokens, strict=True):
+            # the tokens that are more likely do not make up half of the mass yet
+            assert row[row > row[token] + 1e-6].sum() < 0.5 + 1e-4
+
+
+def test_stop_tokens_end_a_response():
+    policy = build("qwen3")
+    policy.model.generation_config.eos_token_id = [1, 30]
+    requests = [Request(tokens=(5, 6), max_new_tokens=60)] * 40
+    completions = run(policy, requests, Sampling(temperature=2.0), slots=16)
+    ends = {"stop": set(), "length": set()}
+    for completion in completions:
+        ends[completion.finish].add(completion.tokens[-1])
+        assert not {1, 30} & set(completion.tokens[:-1])
+        assert completion.finish == "stop" or len(completion.tokens) == 60
+    assert ends["stop"] == {1, 30}
+    assert ends["length"] and not ends["length"] & {1, 30}
+
+
+@pytest.mark.parametrize("name", ["qwen3_vl", "qwen2"])
+def test_tokens_without_a_text_are_never_sampled(name):
+    policy, requests = build(name), requests_for(name)
+    banned = banned_tokens(policy)
+    assert len(banned) == {"qwen3_vl": 2, "qwen2": 7}[name]
+    raised = torch.zeros(policy.model.config.get_text_config().vocab_size)
+    raised[banned] = 200.0
+    policy.model.lm_head.register_forward_hook(lambda _, args, logits: logits + raised)
+    for sampling in (Sampling(), GREEDY):
+        tokens = {t for c in run(policy, requests, sampling) for t in c.tokens}
+        assert len(tokens) > 5
+        assert not tokens & set(banned)
+
+
+def test_a_repetition_ends_where_it_is_complete():
+    policy, rule = policy_named("llama"), Repetition(max_pattern=5, count=4)
+    requests = requests_for("llama", new=(7, 300, 60, 90, 40, 100, 200, 64, 12))
+    whole = run(policy, requests, GREEDY, slots=4)
+    ends = [first_repetition(completion.tokens, rule) for completion in whole]
+    assert len({end for end in ends if end}) > 2  # greedy decoding runs into loops
+    for slots in (2, 256):
+        cut = run(policy, requests, Sampling(temperature=0, repetition=rule), slots=slots)
+        for end, before, after in zip(ends, whole, cut, strict=True):
+            assert after.tokens == before.tokens[:end]
+            assert len(after.logps) == len(after.tokens)
+            assert after.finish == ("repetition" if end else before.finish)
+
+
+def test_a_repetition_saves_the_steps_behind_it():
+    policy = policy_named("llama")
+    steps = []
+    hook = policy.model.register_forward_hook(lambda *_: steps.append(1))
+    rule = Repetition(max_pattern=5, count=4)
+    requests = [Request(tokens=prompts_for("llama")[5][0], max_new_tokens=400)]
+    (cut,) = run(policy, requests, Sampling(temperature=0, repetition=rule))
+    hook.remove()
+    assert cut.finish == "repetition"
+    # looked for every 16 steps; a loop of 5 has its 20 tokens in view at the latest by then
+    assert len(steps) <= len(cut.tokens) + 16
+
+
+@pytest.mark.parametrize(
+    ("tokens", "new", "message"),
+    [
+        ((5, 6, 7), 510, r"request 1: 3 prompt tokens \+ max_new_tokens=510 = 513 exceed .* 512"),
+        ((5, 6, 7), 0, "request 1: max_new_tokens=0"),
+        ((), 5, "request 1: a prompt must end in a text token"),
+    ],
+)
+def test_requests_are_checked_before_any_work(tokens, new, message):
+    engine = TransformersEngine(policy_named("qwen3"))
+    requests = [Request(tokens=(5, 6, 7), max_new_tokens=509)]
+    engine.generate(requests, GREEDY)
+    requests.append(Request(tokens=tokens, max_new_tokens=new))
+    with pytest.raises(ValueError, match=message):
+        engine.generate(requests, GREEDY)
+
+
+def test_pictures_count_in_the_context():
+    # 16 visual tokens in place of one placeholder: 4 + 15 + 494 = 513
+    tokens, images = prompts_for("qwen3_vl")[0]
+    request = Request(tokens=tokens, images=images, max_new_tokens=494)
+    with pytest.raises(ValueError, match=r"19 prompt tokens .* 513 exceed"):
+        TransformersEngine(policy_named("qwen3_vl")).generate([request], GREEDY)
+
+
+def test_layers_without_keys_and_values_are_refused():
+    policy = build("qwen3")
+    policy.model.config.layer_types = ["full_attention", "linear_attention"]
+    with pytest.raises(ValueError, match=r"\['linear_attention'\].*engine=vllm"):
+        TransformersEngine(policy)
+
+
+def test_no_requests_no_completions():
+    assert run(policy_named("qwen3"), [], GREEDY) == []
+
+
+def test_completions_carry_the_version_of_the_weights():
+    engine = TransformersEngine(policy_named("qwen3"))
+    request = Request(tokens=(5, 6), max_new_tokens=1)
+    assert [c.version for c in engine.generate([request], GREEDY)] == [0]
+    engine.load_weights(engine.policy.model.named_parameters(), version=7)
+    assert [c.version for c in engine.generate([request], GREEDY)] == [7]
+
+
+def state(model):
+    """What generating changes for a while."""
+    return (
+        [module.training for module in model.modules()],
+        [getattr(config, "_attn_implementation", None) for config in configs(model)],
+        ["forward" in vars(module) for module in model.modules()],
+        torch.is_inference_mode_enabled(),
+    )
+
+
+def configs(model):
+    return [model.config, model.config.get_text_config(), model.get_decoder().config]
+
+
+@pytest.mark.parametrize("ending", ["exhausted", "dropped", "failed"])
+def test_the_model_is_left_as_it_was(ending):
+    policy = build("qwen3_vl")
+    policy.model.train()
+    policy.model.base_model.visual.eval()  # frozen, as in a text-only stage
+    before = state(policy.model)
+    completions = TransformersEngine(policy).generate(requests_for("qwen3_vl"), Sampling())
+    next(completions)
+    between = state(policy.model)
+    assert not any(between[0]) and "k15_decode" in between[1] and not between[3]
+    if ending == "exhausted":
+        assert len(list(completions)) == 8
+    elif ending == "dropped":
+        del completions
+    else:
+        hook = policy.model.register_forward_hook(lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            list(completions)
+        hook.remove()
+    assert state(policy.model) == before
+
+
+def test_a_model_may_be_used_between_two_completions():
+    policy, requests = build("qwen3"), requests_for("qwen3")
+    prompt = inputs(policy, requests[0].tokens, ())
+    expected = policy.model(**prompt).logits
+    completions = TransformersEngine(policy).generate(requests, GREEDY)
+    head = list(islice(completions, 2))
+    torch.testing.assert_close(policy.model(**prompt).logits, expected, atol=1e-5, rtol=0)
+    assert head + list(completions) == list(TransformersEngine(policy).generate(requests, GREEDY))
+
+
+@pytest.mark.parametrize("name", ["qwen3", "qwen3_vl"])
+def test_training_goes_on_after_generating(name):
+    policy, requests = build(name), requests_for(name)
+    policy.model.train()
+    tokens = (*requests[0].tokens, 5, 6, 7)
+
+    def gradients():
+        policy.model.zero_grad()
+        logits = policy.model(**inputs(policy, tokens, requests[0].images)).logits
+        logits.log_softmax(-1)[..., 3].sum().backward()
+        return [p.grad.clone() for p in policy.model.parameters() if p.grad is not None]
+
+    before = gradients()
+    run(policy, requests, Sampling())
+    torch.testing.assert_close(gradients(), before, atol=0, rtol=0)
+    # the next call generates with the weights of then
+    first = run(policy, requests, GREEDY)
+    with torch.no_grad():
+        for parameter in policy.model.parameters():
+            parameter.mul_(0.5)
+    second = run(policy, requests, GREEDY)
+    assert [c.logps for c in first] != [c.logps for c in second]

@@ -1,0 +1,96 @@
+"""Stages find the weights they start from by fingerprint, or say what is missing."""
+
+from pathlib import Path
+
+import pytest
+
+from k15 import runs
+from k15.config import ConfigError
+
+
+def finish(folder: Path, stage: str, name: str, argv: list[str]) -> Path:
+    """A finished run, as `Export` leaves it."""
+    run = folder / "outputs" / stage / name
+    (run / "model").mkdir(parents=True)
+    (run / "fingerprint").write_text(runs.weights_fingerprint(argv))
+    return run / "model"
+
+
+def names(configs) -> list[str]:
+    return [runs.stage(config) for config in configs]
+
+
+@pytest.fixture(autouse=True)
+def _own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_missing_stages_come_first() -> None:
+    pretrain, sft, rl = runs.stages_to_run(["stage=rl"])
+    assert names([pretrain, sft, rl]) == ["pretrain", "sft", "rl"]
+    assert pretrain.model.path is None
+    assert sft.model.path == f"{pretrain.run_dir}/model"
+    assert rl.model.path == f"{sft.run_dir}/model"
+
+
+def test_pictures_have_a_longer_chain_that_begins_on_text() -> None:
+    stages = runs.stages_to_run(["stage=rl", "task.modality=image"])
+    assert names(stages) == ["pretrain", "align", "vision", "joint", "sft", "rl"]
+    assert [config.task.modality for config in stages] == ["text", *["image"] * 5]
+
+
+def test_weights_are_found_by_what_they_depend_on(tmp_path: Path) -> None:
+    model = finish(tmp_path, "sft", "one", ["stage=sft"])
+    (rl,) = runs.stages_to_run(["stage=rl", "objective=grpo", "trainer.max_epochs=3"])
+    assert Path(rl.model.path).resolve() == model.resolve()
+    for other in (
+        "seed=2",
+        "model.hidden_size=128",
+        "task.levels=[1]",
+        "data.max_response_tokens=9",
+    ):
+        assert names(runs.stages_to_run(["stage=rl", other])) == ["pretrain", "sft", "rl"], other
+
+
+def test_a_stage_that_was_trained_otherwise_is_not_taken(tmp_path: Path) -> None:
+    finish(tmp_path, "sft", "one", ["stage=sft", "datamodule.tokens=50000"])
+    assert names(runs.stages_to_run(["stage=rl"])) == ["pretrain", "sft", "rl"]
+
+
+def test_an_unfinished_stage_is_not_taken(tmp_path: Path) -> None:
+    model = finish(tmp_path, "sft", "one", ["stage=sft"])
+    model.rmdir()
+    assert len(runs.stages_to_run(["stage=rl"])) == 3
+
+
+def test_a_folder_can_be_given(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (rl,) = runs.stages_to_run(["stage=rl", "start_from=mine"])
+    assert rl.model.path == "mine"
+    with pytest.raises(ConfigError, match="neither a stage nor a folder"):
+        runs.stages_to_run(["stage=rl", "start_from=absent"])
+
+
+def test_a_real_model_is_told_which_command_to_run() -> None:
+    with pytest.raises(ConfigError, match=r"python train\.py stage=sft model=hf model\.path=x/y"):
+        runs.stages_to_run(["stage=rl", "model=hf", "model.path=x/y"])
+    (rl,) = runs.stages_to_run(["stage=rl", "model=hf", "model.path=x/y", "start_from=null"])
+    assert rl.model.path == "x/y"
+
+
+def test_runs_get_folders_of_their_own() -> None:
+    one, two = (runs.stages_to_run(["stage=rl", "start_from=null"])[0] for _ in range(2))
+    runs.save(one)
+    three = runs.stages_to_run(["stage=rl", "start_from=null"])[0]
+    assert one.run_dir == two.run_dir or one.run_dir < two.run_dir
+    assert three.run_dir != one.run_dir
+
+
+def test_resuming_needs_a_checkpoint() -> None:
+    with pytest.raises(ConfigError, match="no checkpoint found"):
+        runs.stages_to_run(["stage=rl", "resume=last"])
+
+
+def test_sizes_are_checked_before_anything_is_built() -> None:
+    with pytest.raises(ConfigError, match=r"minibatches_per_iteration=5"):
+        runs.stages_to_run(["stage=rl", "sizes.minibatches_per_iteration=5"])
