@@ -3,10 +3,11 @@
     pip install -e ".[bench]"
     python benchmarks/rl_step.py                    both model sizes; --help lists the options
 
-Both sides load the same weights and answer the same 32 problems 8 times each at temperature 1, in at
-most 128 new tokens; rewards are random, so that every group counts; one optimizer step is taken over
-the 256 responses. The weights are random and the learning rate is tiny: responses end where chance
-says, and the iterations are equally much work. k15 runs as train.py runs it, Lightning included.
+Both sides load the same weights and answer the same 32 problems 8 times each at temperature 1, in
+at most 128 new tokens; rewards are random, so that every group counts; one optimizer step is taken
+over the 256 responses. The weights are random and the learning rate is tiny: responses end where
+chance says, and the iterations are equally much work. k15 runs as train.py runs it, Lightning
+included.
 
 Each repetition is a fresh process per side, by turns, on one thread. An iteration is the process's
 CPU time from the end of one to the end of the next, so nothing is left out but the first, which
@@ -15,17 +16,13 @@ warms up. Then k15 runs once more under torch's profiler.
 
 from __future__ import annotations
 
-import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from functools import partial, wraps
-from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -44,10 +41,13 @@ from k15.models.tiny import tiny_policy
 from k15.modules.rl import RLModule
 from k15.rewards.base import RewardCallback
 from k15.rollouts.collector import RolloutPlan
+from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Experience, Problem, RolloutGroup
 
-PROBLEMS, SAMPLES, NEW_TOKENS = 32, 8, 128
+NEW_TOKENS = 128
+SIZES = Sizes(problems_per_iteration=32, samples_per_problem=8, minibatches_per_iteration=1)
+RESPONSES = SIZES.problems_per_iteration * SIZES.samples_per_problem
 LEARNING_RATE = 1e-6
 TIMED = {"115k": 6, "2m": 2}  # iterations per process
 PHASES = ("rollout", "reward", "train")
@@ -125,7 +125,7 @@ class Problems:
     def __init__(self) -> None:
         task = Make24()
         self.words = task.words
-        self.train = [task.problem(index) for index in range(PROBLEMS)]
+        self.train = [task.problem(index) for index in range(SIZES.problems_per_iteration)]
         self.held_out = self.train[:1]
 
     def demonstration(self, index: int, **_: Any) -> tuple[Problem, str]:
@@ -169,12 +169,7 @@ def run_k15(folder: str, timed: int, seed: int, objective: str) -> dict[str, Any
         engine=TransformersEngine(policy),
         sampler=InOrder(),
         rewards={"random": reward},
-        plan=RolloutPlan(
-            problems_per_iteration=PROBLEMS,
-            samples_per_problem=SAMPLES,
-            max_response_tokens=NEW_TOKENS,
-            seed=seed,
-        ),
+        plan=RolloutPlan(sizes=SIZES, max_response_tokens=NEW_TOKENS, seed=seed),
     )
     loss, advantage = OBJECTIVES[objective]
     module = RLModule(
@@ -182,9 +177,7 @@ def run_k15(folder: str, timed: int, seed: int, objective: str) -> dict[str, Any
         loss=loss,
         advantage=advantage,
         learning_rate=LEARNING_RATE,
-        problems_per_iteration=PROBLEMS,
-        samples_per_problem=SAMPLES,
-        minibatches_per_iteration=1,
+        sizes=SIZES,
     )
     clock.watch(datamodule.collector, "grow", "rollout")
     clock.watch(datamodule.collector, "score_all", "reward")
@@ -259,9 +252,9 @@ def operator_group(name: str) -> str:
 def floor_seconds(policy: Policy, experience: Experience) -> float:
     """Seconds that the matrix products of an iteration would take at the rate of large ones.
 
-    2 FLOP per parameter and token forward, 6 with the backward pass; the embedding is tied, so every
-    parameter is part of a product. Attention is 4 FLOP per position looked at, head, head dimension
-    and layer. Samples of a problem share its prompt while generating.
+    2 FLOP per parameter and token forward, 6 with the backward pass; the embedding is tied, so
+    every parameter is part of a product. Attention is 4 FLOP per position looked at, head, head
+    dimension and layer. Samples of a problem share its prompt while generating.
     """
     config = policy.model.config
     parameters = sum(parameter.numel() for parameter in policy.model.parameters())
@@ -277,7 +270,7 @@ def floor_seconds(policy: Policy, experience: Experience) -> float:
             generated += forward_flop(prompt - 1, end, parameters, per_position)
             trained += 3 * forward_flop(0, end + 1, parameters, per_position)
     sizes = config.hidden_size, config.intermediate_size
-    return generated / gemm_rate(PROBLEMS * SAMPLES, *sizes) + trained / gemm_rate(4096, *sizes)
+    return generated / gemm_rate(RESPONSES, *sizes) + trained / gemm_rate(4096, *sizes)
 
 
 def forward_flop(start: int, end: int, parameters: int, per_position: int) -> float:
@@ -323,7 +316,7 @@ def run_trl(folder: str, timed: int, seed: int, objective: str) -> dict[str, Any
             output_dir=output,
             max_steps=timed + 1,
             learning_rate=LEARNING_RATE,
-            num_generations=SAMPLES,
+            num_generations=SIZES.samples_per_problem,
             max_completion_length=NEW_TOKENS,
             beta=0.0,
             loss_type="grpo",
@@ -361,7 +354,7 @@ def child(side, folder, timed, seed, objective):
 if __name__ == "__main__":
     side, size, timed = sys.argv[1:4]
     TRL_SETTINGS = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
-    folder="/tmp/exp/model-"+size
+    folder = "/tmp/exp/model-" + size
     if not Path(folder).exists():
         fresh_policy(size).save(folder)
     print(json.dumps(child(side, folder, int(timed), 0, "grpo"), indent=1))

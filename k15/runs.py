@@ -61,9 +61,11 @@ def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
         return []
     if config.model._target_ != BUILT_IN:
         raise ConfigError(
-            f"stage={stage(config)} starts from the weights of stage={config.start_from}, which are not there yet.\n"
+            f"stage={stage(config)} starts from the weights of stage={config.start_from}, which "
+            "are not there yet.\n"
             f"Run first: python train.py {' '.join(before)}\n"
-            "or give a folder: start_from=<folder>, or start_from=null to start from model.path itself"
+            "or give a folder: start_from=<folder>, or start_from=null to start from model.path "
+            "itself"
         )
     print(f"stage={stage(config)} starts from stage={config.start_from}, which is trained first")
     stages = stages_to_run(before)
@@ -110,7 +112,8 @@ def new_run(config: DictConfig, argv: Sequence[str]) -> DictConfig:
         config.run_dir = str(unused_folder(Path(config.outputs, stage(config))))
     elif any(Path(config.run_dir).glob("checkpoints/*.ckpt")):
         raise ConfigError(
-            f"run_dir={config.run_dir}: a run is there already; continue it with resume=last, or choose another folder"
+            f"run_dir={config.run_dir}: a run is there already; continue it with resume=last, or "
+            "choose another folder"
         )
     return config
 
@@ -143,7 +146,8 @@ def resumed(config: DictConfig) -> DictConfig:
         now = flat(OmegaConf.create(OmegaConf.to_container(config.model, resolve=True))).get(key)
         if key != "path" and now != value:
             raise ConfigError(
-                f"resume={config.resume}: the checkpoint is of another model: model.{key} is {value!r} there and "
+                f"resume={config.resume}: the checkpoint is of another model: model.{key} is "
+                f"{value!r} there and "
                 f"{now!r} here; pass model.{key}={value} or start a new run"
             )
     config.model.path = saved.model.path

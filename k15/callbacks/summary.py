@@ -41,7 +41,7 @@ class Summary(Callback):
         self.history = [point for point in self.history if point["iteration"] < done]
         self.history.append({"iteration": done, **figures})
         if trainer.is_global_zero and not training and len(self.history) > 1:
-            self.report(problems=len(trainer.datamodule.source.held_out))  # type: ignore[attr-defined]
+            self.report(len(trainer.datamodule.held_out))  # type: ignore[attr-defined]
 
     def report(self, problems: int) -> None:
         """Write the files and print the table."""

@@ -63,7 +63,8 @@ class DemonstrationData(LightningDataModule):
         super().__init__()
         if tokens < tokens_per_batch:
             raise ValueError(
-                f"datamodule.tokens={tokens} is less than tokens_per_batch={tokens_per_batch}: not one batch"
+                f"datamodule.tokens={tokens} is less than tokens_per_batch={tokens_per_batch}: "
+                "not one batch"
             )
         self.policy = policy
         self.source = source

@@ -42,7 +42,8 @@ class PictureData(LightningDataModule):
         unlabelled = [problem.id for problem in problems if "patch_words" not in problem.meta]
         if unlabelled:
             raise ValueError(
-                f"stage=align: problem {unlabelled[0]} does not say which word stands in which patch; "
+                f"stage=align: problem {unlabelled[0]} does not say which word stands in which "
+                "patch; "
                 "this stage needs a task with pictures (task.modality=image)"
             )
         self.held_out, self.train = (

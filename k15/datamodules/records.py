@@ -48,7 +48,8 @@ def problem_of(
         if values[part] is None or not str(values[part]).strip():
             raise ValueError(
                 f"{place}: no {part} (field {fields[part]!r} is missing or empty); the record has "
-                f"{sorted(record)}. Name the right field with data.fields.{part}=<name> or mend the record"
+                f"{sorted(record)}. Name the right field with data.fields.{part}=<name> or mend "
+                "the record"
             )
     question = str(values["problem"]).strip()
     content = f"{question}\n{instruction}" if instruction else question
@@ -101,6 +102,7 @@ def _read_hub(name: str, split: str) -> list[tuple[str, Mapping[str, Any]]]:
         from datasets import load_dataset
     except ImportError as error:
         raise ValueError(
-            f"data.path={name!r} is no local file; to load it from the Hugging Face hub: pip install 'k15[hub]'"
+            f"data.path={name!r} is no local file; to load it from the Hugging Face hub: pip "
+            "install 'k15[hub]'"
         ) from error
     return [(f"{name}[{split}][{i}]", row) for i, row in enumerate(load_dataset(name, split=split))]

@@ -10,7 +10,7 @@ step too early, from weights that are out of date.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
@@ -21,10 +21,13 @@ from k15.datamodules.samplers import Sampler
 from k15.datamodules.sources import ProblemSource
 from k15.engines.protocol import RolloutEngine
 from k15.models.policy import Policy
+from k15.progress import phase
 from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer
 from k15.rollouts.collector import Collector, RolloutPlan
-from k15.types import Experience
+from k15.types import Experience, Problem
+
+LISTED = 5  # problems that cannot be used are named one by one up to here
 
 
 class OneExperience(IterableDataset[Experience]):
@@ -41,7 +44,10 @@ class OneExperience(IterableDataset[Experience]):
 
 
 class RLDataModule(LightningDataModule):
-    """Samples problems, collects and scores rollouts, remembers what is unfinished."""
+    """Samples problems, collects and scores rollouts, remembers what is unfinished.
+
+    Up to `max_refused` (a share) of the problems may be unusable: they are named and left out.
+    """
 
     def __init__(
         self,
@@ -52,6 +58,7 @@ class RLDataModule(LightningDataModule):
         sampler: Sampler,
         rewards: Mapping[str, RewardCallback],
         plan: RolloutPlan,
+        max_refused: float = 0.01,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -60,29 +67,54 @@ class RLDataModule(LightningDataModule):
         self.sampler = sampler
         self.scorer = Scorer(rewards)
         self.collector = Collector(engine, policy, self.scorer.score, plan)
+        self.max_refused = max_refused
         self.seed = seed
         self.version: int | None = None
+        self.train: Sequence[Problem] = ()
+        self.held_out: Sequence[Problem] = ()
 
     def setup(self, stage: str) -> None:
         """Check every problem before any token is generated; runs once."""
-        if self.sampler.problems:
+        if self.train:
             return
-        self.check()
-        self.sampler.bind(self.source.train, self.seed)
+        self.train = self.usable(self.source.train)
+        self.held_out = self.usable(self.source.held_out)
+        self.sampler.bind(self.train, self.seed)
 
-    def check(self) -> None:
-        """Raise ValueError for problems that cannot be graded or do not fit into the context."""
-        plan, context = self.collector.plan, self.policy.context
-        for problems in (self.source.train, self.source.held_out):
-            self.scorer.check(problems)
+    def usable(self, problems: Sequence[Problem]) -> Sequence[Problem]:
+        """The problems that can be graded and fit into the context; the others are named.
+
+        Raises ValueError if more than `max_refused` of them cannot be used.
+        """
+        with phase("check", len(problems), " problems") as progress:
+            reasons: dict[str, str] = {}
             for problem in problems:
-                length = len(self.policy.expand(self.policy.encode(problem), problem.images).tokens)
-                if length + plan.max_response_tokens > context:
-                    raise ValueError(
-                        f"problem {problem.id}: its prompt of {length} tokens and "
-                        f"max_response_tokens={plan.max_response_tokens} exceed the model's context of "
-                        f"{context}; shorten the responses, drop the problem, or raise model.context"
-                    )
+                reasons |= self.scorer.refusals([problem]) or self.too_long(problem)
+                progress.update()
+        if not reasons:
+            return problems
+        listed = "\n".join(f"  {name}: {reason}" for name, reason in list(reasons.items())[:LISTED])
+        message = f"{len(reasons)} of {len(problems)} problems cannot be used:\n{listed}"
+        if len(reasons) > self.max_refused * len(problems):
+            raise ValueError(
+                f"{message}\nmore than datamodule.max_refused={self.max_refused} of them; "
+                "mend the data, or raise the share"
+            )
+        print(f"{message}\nthey are left out", flush=True)
+        return [problem for problem in problems if problem.id not in reasons]
+
+    def too_long(self, problem: Problem) -> dict[str, str]:
+        """Why a problem does not fit into the context, by its id; empty if it does."""
+        longest, context = self.collector.plan.max_response_tokens, self.policy.context
+        length = len(self.policy.expand(self.policy.encode(problem), problem.images).tokens)
+        if length + longest <= context:
+            return {}
+        return {
+            problem.id: f"its prompt of {length} tokens and max_response_tokens={longest} exceed the "
+            f"model's context of {context}; shorten responses with data.max_response_tokens or "
+            "take "
+            "a model with a longer context"
+        }
 
     def sync(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Give the engine the policy's weights, once per version."""
@@ -104,7 +136,7 @@ class RLDataModule(LightningDataModule):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where the checkpoint was written."""
-        problems = {problem.id: problem for problem in self.source.train}
+        problems = {problem.id: problem for problem in self.train}
         self.sampler.load_state_dict(state_dict["sampler"])
         self.collector.buffer.load_state_dict(state_dict["buffer"], problems)
 
@@ -120,7 +152,7 @@ class RLDataModule(LightningDataModule):
     def _evaluate(self) -> Experience:
         self.scorer.start_iteration()
         assert self.version is not None
-        return self.collector.evaluate(self.source.held_out, self.version)
+        return self.collector.evaluate(self.held_out, self.version)
 
     def _iteration(self) -> int:
         assert self.trainer is not None

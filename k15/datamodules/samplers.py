@@ -42,7 +42,8 @@ class Sampler(Iterator[Problem]):
         cumulative = np.cumsum(self.weights())
         if not cumulative[-1] > 0:
             raise ValueError(
-                f"{type(self).__name__} gives no problem a weight above 0 at iteration {self.iteration}"
+                f"{type(self).__name__} gives no problem a weight above 0 at iteration "
+                f"{self.iteration}"
             )
         place = np.searchsorted(cumulative, self.rng.random() * cumulative[-1], side="right")
         return self.problems[int(place)]

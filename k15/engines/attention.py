@@ -10,6 +10,8 @@ dimension.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -56,6 +58,28 @@ def window_mask(mask_B11L: Tensor, sliding_window: int) -> Tensor:
     place_L = torch.arange(mask_B11L.shape[-1], device=mask_B11L.device)
     too_far_B11L = place_L <= last_B111 - sliding_window
     return torch.zeros_like(mask_B11L).masked_fill_(too_far_B11L, -torch.inf)
+
+
+@contextmanager
+def decoding(model: Any) -> Iterator[None]:
+    """Evaluation mode and `decode_attention`; afterwards each module and config is as before.
+
+    A model set to "eager" keeps its own attention, which may have terms in it that no other has.
+    """
+    trained = [module for module in model.modules() if module.training]
+    decoder = list(model.get_decoder().modules())
+    configs = {id(module.config): module.config for module in decoder if hasattr(module, "config")}
+    before = [(config, config._attn_implementation) for config in configs.values()]
+    try:
+        model.eval()
+        for config, implementation in before:
+            config._attn_implementation = "eager" if implementation == "eager" else NAME
+        yield
+    finally:
+        for config, implementation in before:
+            config._attn_implementation = implementation
+        for module in trained:
+            module.training = True
 
 
 ALL_ATTENTION_FUNCTIONS.register(NAME, decode_attention)

@@ -70,7 +70,8 @@ class DecodeLoop:
         self.stop_V[list(self.stop_ids)] = True
         slots = min(slots, len(jobs))
         self.rows = Rows(slots, max((job.max_new_tokens for job in jobs), default=0), device)
-        self.cache = SlotCache(slots, config.num_hidden_layers)
+        longest = max((job.prompt.prefix_length + job.max_new_tokens for job in jobs), default=0)
+        self.cache = SlotCache(slots, config.num_hidden_layers, longest)
         self.dtype = policy.model.dtype
         self.steps = 0
 
@@ -107,7 +108,7 @@ class DecodeLoop:
     def _forward(self) -> Tensor:
         """[B, V] logits for the next token of each row."""
         rows, policy = self.rows, self.policy
-        self.cache.point(rows.indices, rows["position"], rows.limit)
+        self.cache.point(rows["position"], rows.limit)
         rotary_B1 = rows["rotary"][:, None]
         output = policy.model(
             input_ids=rows["token"][:, None],

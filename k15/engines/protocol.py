@@ -27,6 +27,13 @@ class Repetition:
     count: int = 8
     """Copies of the pattern in a row that end a response."""
 
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_pattern <= self.max_pattern or self.count < 2:
+            raise ValueError(
+                f"repetition: min_pattern={self.min_pattern}, max_pattern={self.max_pattern}, "
+                f"count={self.count}; take 1 <= min_pattern <= max_pattern and count >= 2"
+            )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
@@ -41,6 +48,13 @@ class Sampling:
     """An engine that can end a repeating response early may do so; it counts its own tokens
     only.
     """
+
+    def __post_init__(self) -> None:
+        if self.temperature < 0 or not 0 < self.top_p <= 1:
+            raise ValueError(
+                f"sampling: temperature={self.temperature}, top_p={self.top_p}; "
+                "take temperature >= 0 (0 is greedy) and 0 < top_p <= 1"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

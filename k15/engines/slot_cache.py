@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
 KeysValues = tuple[Tensor, Tensor]
-CAPACITY_STEP = 64  # positions; slots grow by this much when the longest row needs more
+SMALLEST_CAPACITY = 256  # positions
 
 
 @dataclass(slots=True)
@@ -30,73 +30,81 @@ class Window:
     capacity: int = 0
     limit: int = 0
     """Positions of the longest active row, the new token included."""
-    row_B: Tensor = field(default_factory=torch.Tensor)
     position_B: Tensor = field(default_factory=torch.Tensor)
     """[B] where in its slot each active row writes."""
+    index_by_heads: dict[int, Tensor] = field(default_factory=dict)
+
+    def move(self, position_B: Tensor, limit: int) -> None:
+        """Go to the next forward pass."""
+        self.position_B, self.limit = position_B, limit
+        self.index_by_heads.clear()
+
+    def flat_index(self, heads: int) -> Tensor:
+        """[B * K] where the vectors of the new tokens lie among S * K * capacity."""
+        if heads not in self.index_by_heads:
+            rows, device = len(self.position_B), self.position_B.device
+            head_BK = torch.arange(rows * heads, device=device).view(rows, heads)
+            index_BK = head_BK * self.capacity + self.position_B[:, None]
+            self.index_by_heads[heads] = index_BK.flatten()
+        return self.index_by_heads[heads]
 
 
 class SlotLayer(CacheLayerMixin):
-    """Keys and values of one layer.
-
-    Keys are stored transposed, [S, K, D, capacity], values as [S, K, capacity, D]: the two small
-    matrix products of decoding then both read memory in order.
-    """
+    """Keys and values of one layer."""
 
     is_sliding = False
-    keys_SKDL: Tensor
-    values_SKLD: Tensor
+    keys: Tensor
+    """[S, K, capacity, D], as values."""
+    values: Tensor
 
     def __init__(self, window: Window) -> None:
         super().__init__()
         self.window = window
 
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
-        slots, capacity = self.window.slots, self.window.capacity
-        (_, heads, _, key_size), value_size = key_states.shape, value_states.shape[-1]
         # Zeros, because a masked position still takes part as 0 * value: it must not hold a NaN.
-        self.keys_SKDL = key_states.new_zeros(slots, heads, key_size, capacity)
-        self.values_SKLD = value_states.new_zeros(slots, heads, capacity, value_size)
+        self.keys, self.values = (
+            states.new_zeros(
+                self.window.slots, states.shape[1], self.window.capacity, states.shape[3]
+            )
+            for states in (key_states, value_states)
+        )
         self.is_initialized = True
 
     def update(
         self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any
-    ) -> tuple[Tensor, Tensor]:
+    ) -> KeysValues:
         """Write [B, K, 1, D] and return views [B, K, limit, D]."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-        row_B, position_B, limit = self.window.row_B, self.window.position_B, self.window.limit
-        self.keys_SKDL[row_B, :, :, position_B] = key_states[:, :, 0]
-        self.values_SKLD[row_B, :, position_B] = value_states[:, :, 0]
-        active = slice(len(key_states))
-        return self.keys_SKDL[active, ..., :limit].transpose(2, 3), self.values_SKLD[
-            active, :, :limit
-        ]
+        rows, heads = key_states.shape[:2]
+        index = self.window.flat_index(heads)
+        for slots, new in ((self.keys, key_states), (self.values, value_states)):
+            size = new.shape[-1]
+            slots.view(-1, size).index_copy_(0, index, new.reshape(-1, size))
+        limit = self.window.limit
+        return self.keys[:rows, :, :limit], self.values[:rows, :, :limit]
 
-    def grow(self, capacity: int) -> None:
-        """Give every slot more positions."""
+    def grow(self) -> None:
+        """Add zeros up to the window's capacity."""
         if self.is_initialized:
-            old_keys, old_values, length = (
-                self.keys_SKDL,
-                self.values_SKLD,
-                self.keys_SKDL.shape[-1],
-            )
-            self.lazy_initialization(old_keys.transpose(2, 3), old_values)
-            self.keys_SKDL[..., :length] = old_keys
-            self.values_SKLD[:, :, :length] = old_values
+            old = (self.keys, self.values)
+            self.lazy_initialization(*old)
+            self.write(0, *old)
 
     def write(self, first_row: int, keys_BKLD: Tensor, values_BKLD: Tensor) -> None:
         """Fill the slots from `first_row` on, from their beginning."""
         if not self.is_initialized:
             self.lazy_initialization(keys_BKLD, values_BKLD)
         rows, length = slice(first_row, first_row + len(keys_BKLD)), keys_BKLD.shape[2]
-        self.keys_SKDL[rows, ..., :length] = keys_BKLD.transpose(2, 3)
-        self.values_SKLD[rows, :, :length] = values_BKLD
+        self.keys[rows, :, :length] = keys_BKLD
+        self.values[rows, :, :length] = values_BKLD
 
     def move(self, source_B: Tensor, target_B: Tensor) -> None:
         """Copy the rows `source_B` over the rows `target_B`."""
         limit = self.window.limit
-        self.keys_SKDL[target_B, ..., :limit] = self.keys_SKDL[source_B, ..., :limit]
-        self.values_SKLD[target_B, :, :limit] = self.values_SKLD[source_B, :, :limit]
+        for slots in (self.keys, self.values):
+            slots[target_B, :, :limit] = slots[source_B, :, :limit]
 
     def get_seq_length(self) -> int:
         return self.window.limit
@@ -109,29 +117,30 @@ class SlotLayer(CacheLayerMixin):
 
 
 class SlotCache(Cache):
-    """S slots that grow together. Memory is S * positions of the longest row."""
+    """S slots of the same capacity, which grows with the longest row, at most to `longest`."""
 
-    def __init__(self, slots: int, layers: int) -> None:
-        self.window = Window(slots)
+    def __init__(self, slots: int, layers: int, longest: int) -> None:
+        self.window, self.longest = Window(slots), longest
         self.slot_layers = [SlotLayer(self.window) for _ in range(layers)]
         super().__init__(layers=list(self.slot_layers))
 
-    def point(self, row_B: Tensor, position_B: Tensor, limit: int) -> None:
+    def point(self, position_B: Tensor, limit: int) -> None:
         """Say where the next forward pass writes; all positions are below `limit`."""
         self.reserve(limit)
-        self.window.row_B, self.window.position_B, self.window.limit = row_B, position_B, limit
+        self.window.move(position_B, limit)
 
     def reserve(self, limit: int) -> None:
-        """Make room for `limit` positions in every slot."""
+        """Make room for `limit` positions in every slot: twice the room, as far as is of use."""
         if limit > self.window.capacity:
-            self.window.capacity = -(-limit // CAPACITY_STEP) * CAPACITY_STEP
+            ample = max(limit, 2 * self.window.capacity, SMALLEST_CAPACITY)
+            self.window.capacity = min(ample, self.longest)
             for layer in self.slot_layers:
-                layer.grow(self.window.capacity)
+                layer.grow()
 
     def write(self, first_row: int, prefix: Sequence[KeysValues], chosen: Sequence[int]) -> None:
         """Copy the chosen ones of P prefilled prompts into the slots from `first_row` on.
 
-        `prefix` has [P, K, L, D] keys and values of each layer.
+        `prefix` has keys and values, [P, K, L, D], of each layer.
         """
         self.reserve(prefix[0][0].shape[2])
         chosen_B = torch.tensor(chosen, device=prefix[0][0].device)

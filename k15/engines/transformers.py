@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from k15.engines.attention import decoding
 from k15.engines.decode_loop import DecodeLoop, Job
-from k15.engines.decoding import decoding
 from k15.engines.prefill import Prompt
 from k15.engines.protocol import Completion, Request, Sampling
 

@@ -65,8 +65,10 @@ class Policy:
             and getattr(processor, "chat_template", None) is None
         ):
             raise ValueError(
-                f"model.path={model.config.name_or_path!r}: its tokenizer has no chat template, so prompts cannot be "
-                "written; add a chat_template.jinja to the folder or take an instruction-tuned model"
+                f"model.path={model.config.name_or_path!r}: its tokenizer has no chat template, "
+                "so prompts cannot be "
+                "written; add a chat_template.jinja to the folder or take an instruction-tuned "
+                "model"
             )
 
     @property
@@ -87,7 +89,8 @@ class Policy:
         ids = {*listed, self.tokenizer.eos_token_id} - {None}
         if not ids:
             raise ValueError(
-                f"model.path={self.model.config.name_or_path!r}: no end-of-sequence token is configured"
+                f"model.path={self.model.config.name_or_path!r}: no end-of-sequence token is "
+                "configured"
             )
         return tuple(sorted(ids))
 
@@ -151,7 +154,8 @@ class Policy:
         """Features of one picture and how many visual tokens it takes."""
         if self.image_processor is None:
             raise ValueError(
-                f"the problem has a picture but model.path={self.model.config.name_or_path!r} has no image processor; "
+                f"the problem has a picture but model.path={self.model.config.name_or_path!r} has "
+                "no image processor; "
                 "choose a vision-language model"
             )
         if id(image) not in self._pictures:
@@ -170,7 +174,8 @@ class Policy:
         placeholder = self.model.config.image_token_id
         if list(tokens).count(placeholder) != len(counts):
             raise ValueError(
-                f"prompt has {list(tokens).count(placeholder)} picture placeholders for {len(counts)} pictures"
+                f"prompt has {list(tokens).count(placeholder)} picture placeholders for "
+                f"{len(counts)} pictures"
             )
         remaining = iter(counts)
         return tuple(

@@ -186,7 +186,7 @@ def _wrap(tokenizer: Tokenizer, generation_prompt: str) -> PreTrainedTokenizerFa
     )
 
 
-def _special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, int | None]:
+def _special_ids(tokenizer: PreTrainedTokenizerFast) -> dict[str, Any]:
     eos, pad = tokenizer.eos_token_id, tokenizer.pad_token_id
     return {"bos_token_id": None, "eos_token_id": eos, "pad_token_id": pad}
 

@@ -45,9 +45,9 @@ class AlignModule(LanguageModule):
             name: torch.cat([f[name] for f in features]).to(self.device) for name in features[0]
         }
         visual = self.policy.model.get_image_features(**joined, return_dict=True).pooler_output
-        to_device = {"device": self.device}
+
         return (
             torch.cat(visual),
-            torch.tensor(places, **to_device),
-            torch.tensor(words, **to_device),
+            torch.tensor(places, device=self.device),
+            torch.tensor(words, device=self.device),
         )

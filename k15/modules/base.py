@@ -75,7 +75,9 @@ def check_same_model(saved: Mapping[str, list[int]], current: Mapping[str, list[
     for name in sorted({*saved, *current}):
         if saved.get(name) != current.get(name):
             raise ValueError(
-                f"resume: the checkpoint is of another model: {name} is {saved.get(name, 'absent')} there and "
-                f"{current.get(name, 'absent')} here; resume with the model it was trained with, or start "
+                f"resume: the checkpoint is of another model: {name} is "
+                f"{saved.get(name, 'absent')} there and "
+                f"{current.get(name, 'absent')} here; resume with the model it was trained with, "
+                "or start "
                 "a new run from its exported folder with start_from=<run>/model"
             )

@@ -84,7 +84,8 @@ def freeze_language(model: nn.Module, frozen: bool) -> None:
     visual = [name for name, _ in model.named_parameters() if ".visual." in f".{name}"]
     if frozen and not visual:
         raise ValueError(
-            f"module.train=vision: {type(model).__name__} has no vision tower; use task.modality=image"
+            f"module.train=vision: {type(model).__name__} has no vision tower; use "
+            "task.modality=image"
         )
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(not frozen or ".visual." in f".{name}")

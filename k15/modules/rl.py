@@ -87,7 +87,7 @@ class RLModule(PolicyModule):
     def training_step(self, experience: Experience, batch_index: int) -> None:
         """One iteration: several optimizer steps on the experience of π_i."""
         started = time.perf_counter()
-        optimizer = self.optimizers()
+        optimizer: Any = self.optimizers()
         if self.reset_optimizer:  # each iteration is a new problem with a new reference (§2.3.2)
             optimizer.state.clear()
         groups = self.select_groups(experience)
@@ -96,7 +96,7 @@ class RLModule(PolicyModule):
         sums: dict[str, list[float]] = defaultdict(list)
         with phase("train", len(minibatches), " minibatches") as progress:
             for minibatch in minibatches:
-                for name, value in self.optimizer_step(optimizer, minibatch).items():
+                for name, value in self.minibatch_step(optimizer, minibatch).items():
                     sums[name].append(value)
                 progress.update()
         means = {name: sum(values) / len(values) for name, values in sums.items()}
@@ -167,7 +167,7 @@ class RLModule(PolicyModule):
             for micro in minibatch:
                 micro.reference_logp_BT = self.logps(micro)
 
-    def optimizer_step(self, optimizer: Any, minibatch: list[MicroBatch]) -> dict[str, float]:
+    def minibatch_step(self, optimizer: Any, minibatch: list[MicroBatch]) -> dict[str, float]:
         """Accumulate the gradient over the micro-batches, clip it, take one step."""
         sequences = self.across_ranks(sum(len(micro.advantage_B) for micro in minibatch))
         tokens = self.across_ranks(sum(int(micro.batch.mask.sum()) for micro in minibatch))
@@ -246,7 +246,8 @@ class RLModule(PolicyModule):
 
     def sync(self, version: int) -> None:
         """Give the engine this module's weights under their Hugging Face names."""
-        self.trainer.datamodule.sync(self.model.named_parameters(), version)
+        datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
+        datamodule.sync(self.model.named_parameters(), version)
 
 
 def pad_to(rows: list[Tensor], width: int) -> Tensor:

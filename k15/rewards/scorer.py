@@ -18,7 +18,6 @@ from k15.rewards.base import GraderFailure, RewardCallback
 from k15.types import Problem, RolloutGroup
 
 logger = logging.getLogger(__name__)
-LISTED = 5  # bad problems that `check` names one by one
 
 
 class RewardError(ValueError):
@@ -61,23 +60,17 @@ class Scorer:
         if self.dropped < self.seen:
             self.seen = self.dropped = 0
 
-    def check(self, problems: Iterable[Problem]) -> None:
-        """Raise one ValueError that counts the problems that cannot be graded and lists the first
-        few.
-        """
-        bad = []
+    def refusals(self, problems: Iterable[Problem]) -> dict[str, str]:
+        """Why each problem that cannot be graded cannot, by id; empty if all can."""
+        reasons = {}
         for problem in problems:
             try:
                 for name, reward in self._applicable(problem).items():
                     with noted(name, problem):
                         reward.check(problem)
             except ValueError as error:
-                bad.append(f"  {problem.id}: {error}")
-        if bad:
-            more = [f"  and {len(bad) - LISTED} more"] if len(bad) > LISTED else []
-            raise ValueError(
-                "\n".join([f"problems that cannot be graded: {len(bad)}", *bad[:LISTED], *more])
-            )
+                reasons[problem.id] = str(error)
+        return reasons
 
     def score(self, group: RolloutGroup) -> RolloutGroup | None:
         """The group with `parts`, `reward` and `outcome`; None if it was dropped.

@@ -58,8 +58,8 @@ class ReplayBuffer:
 def _find(problems: Mapping[str, Problem], name: str) -> Problem:
     if name not in problems:
         raise ValueError(
-            f"the checkpoint holds an unfinished rollout of problem {name!r}, which the data does not have; "
-            "resume with the same data and seed"
+            f"the checkpoint holds an unfinished rollout of problem {name!r}, which the data does "
+            "not have; resume with the same data and seed"
         )
     return problems[name]
 

@@ -68,6 +68,12 @@ def test_agrees_with_the_definition(seed):
             assert first_repetition(tokens, limits, start) == (ends[0] if ends else None)
 
 
+@pytest.mark.parametrize(("count", "shortest", "longest"), [(1, 1, 4), (2, 0, 4), (2, 5, 4)])
+def test_impossible_rules_are_refused(count, shortest, longest):
+    with pytest.raises(ValueError, match="count >= 2"):
+        rule(count, shortest, longest)
+
+
 def test_repeats_at_end_looks_at_the_end_only():
     tails = np.array([[1, 2, 1, 2], [5, 9, 9, 9], [9, 9, 9, 5], [-4, -3, 8, 8], [-4, -3, -2, 8]])
     limits = rule(2, longest=2)

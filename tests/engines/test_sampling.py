@@ -1,5 +1,6 @@
 import math
 
+import pytest
 import torch
 
 from k15.engines.protocol import Sampling
@@ -76,6 +77,12 @@ def test_inverse_cdf_at_both_ends_of_the_interval(monkeypatch):
     for uniform, token in ((0.0, 3), (1 - 2**-24, 1), (0.3, 3), (0.35, 1)):
         monkeypatch.setattr(torch, "rand", lambda *a, u=uniform, **k: torch.full((1, 1), u))
         assert inverse_cdf(weights, generator).item() == token
+
+
+@pytest.mark.parametrize("values", [{"temperature": -1.0}, {"top_p": 0.0}, {"top_p": 1.1}])
+def test_impossible_values_are_refused(values):
+    with pytest.raises(ValueError, match="take temperature >= 0"):
+        Sampling(**values)
 
 
 def test_the_seed_decides():
