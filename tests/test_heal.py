@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -27,10 +28,17 @@ def test_torchvision_imports_after_the_package() -> None:
 
 
 def test_healing_twice_is_harmless() -> None:
-    result = run(
-        "import k15\n"
-        "from k15 import heal\n"
-        "heal.declare_missing_operators(); heal.declare_missing_operators()\n"
-        "import torchvision\n"
-    )
+    result = run("import k15\nfrom k15 import heal\nheal.heal(); heal.heal()\nimport torchvision\n")
     assert result.returncode == 0, result.stderr
+
+
+def test_a_package_that_does_not_import_counts_as_not_installed(tmp_path: Path) -> None:
+    (tmp_path / "brokenpackage.py").write_text("raise OSError('libcudart.so is not here')")
+    result = run(
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "import importlib.util\n"
+        "from k15 import heal\n"
+        "heal.hide_if_broken('brokenpackage'); heal.hide_if_broken('json')\n"
+        "print(importlib.util.find_spec('brokenpackage'), importlib.util.find_spec('json').name)\n"
+    )
+    assert result.stdout.strip() == "None json", result.stderr

@@ -31,3 +31,14 @@ class Console(Callback):
             f" | gradient {show('train/gradient_norm')}",
             flush=True,
         )
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Ctrl-C: say what is kept and how to go on."""
+        if isinstance(exception, KeyboardInterrupt) and trainer.is_global_zero:
+            print(
+                f"interrupted in iteration {trainer.current_epoch + 1}; everything up to iteration "
+                f"{trainer.current_epoch} is kept: the same command with resume=last goes on",
+                flush=True,
+            )

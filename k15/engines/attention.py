@@ -4,7 +4,7 @@ scaled_dot_product_attention is slow at that on a CPU, and copies the keys of gr
 transformers' AttentionInterface lets another function take its place
 (https://huggingface.co/docs/transformers/attention_interface).
 
-Legend: B rows, K key-value heads, G query heads per key-value head, Q queries, L positions, D head
+Legend: B rows, K key-value heads, X = B * K, G query heads per key-value head, L positions, D head
 dimension.
 """
 
@@ -48,8 +48,9 @@ def decode_attention(
     query_XGD = (query * scale).reshape(rows * heads, -1, size)
     score_XGL = torch.bmm(query_XGD, key.flatten(0, 1).transpose(1, 2))
     score_BKGL = score_XGL.view(rows, heads, -1, limit).add_(attention_mask)
-    weight_XGL = score_BKGL.softmax(-1).view(rows * heads, -1, limit)
-    return torch.bmm(weight_XGL, value.flatten(0, 1)).view(rows, 1, -1, value.shape[-1]), None
+    weight_BKGL = score_BKGL.softmax(-1, dtype=torch.float32).to(value.dtype)
+    mixed_XGD = torch.bmm(weight_BKGL.view(rows * heads, -1, limit), value.flatten(0, 1))
+    return mixed_XGD.view(rows, 1, -1, value.shape[-1]), None
 
 
 def window_mask(mask_B11L: Tensor, sliding_window: int) -> Tensor:

@@ -28,18 +28,14 @@ class TransformersEngine:
 
     `slots` responses are decoded side by side; their keys and values take slots * positions of the
     longest one. `tokens_per_prefill` bounds the prompts of one prefill; a longer prompt is
-    prefilled alone. Raises ValueError for models with other than full or sliding-window attention.
+    prefilled alone. Raises ValueError for models whose attention is other than full or
+    sliding-window.
     """
 
     def __init__(self, policy: Policy, *, slots: int = 256, tokens_per_prefill: int = 8192) -> None:
         if slots < 1:
             raise ValueError(f"engine.slots={slots}: at least one response must have a slot")
-        kinds = set(getattr(policy.model.config.get_text_config(), "layer_types", None) or ())
-        if kinds - ATTENTION:
-            raise ValueError(
-                f"model.path={policy.model.config.name_or_path!r} has layers of type "
-                f"{sorted(kinds - ATTENTION)}, which have no slot cache; choose engine=vllm"
-            )
+        check_attention(policy)
         self.policy = policy
         self.slots, self.tokens_per_prefill = slots, tokens_per_prefill
         self.version = 0
@@ -96,3 +92,21 @@ class TransformersEngine:
                 f"exceed the model's context of {context}; lower max_new_tokens, leave out longer "
                 "prompts or choose a model with a longer context"
             )
+
+
+def check_attention(policy: Policy) -> None:
+    """Raise ValueError if a decode step could not see what the model's own forward sees."""
+    config = policy.model.config.get_text_config()
+    name, kinds = policy.model.config.name_or_path, set(getattr(config, "layer_types", None) or ())
+    if kinds - ATTENTION:
+        raise ValueError(
+            f"model.path={name!r} has layers of type {sorted(kinds - ATTENTION)}, which have no "
+            "slot cache; choose engine=vllm"
+        )
+    window = getattr(config, "sliding_window", None) or policy.context
+    if config._attn_implementation == "eager" and window < policy.context:
+        raise ValueError(
+            f"model.path={name!r} has attention eager and a sliding window of {window} tokens, "
+            f"shorter than its context of {policy.context}; set its attention to sdpa or choose "
+            "engine=vllm"
+        )

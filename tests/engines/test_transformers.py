@@ -121,7 +121,7 @@ def test_greedy_is_that_of_generate(name):
         assert list(completion.tokens) == whole[0, prompt["input_ids"].shape[1] :].tolist()
 
 
-@pytest.mark.parametrize("name", ["qwen3", "qwen3_vl"])
+@pytest.mark.parametrize("name", ["qwen3", "gemma2", "qwen3_vl"])
 def test_a_continued_response_is_the_uncut_one(name):
     policy, requests = policy_named(name), requests_for(name)
     whole = run(policy, requests, GREEDY)
@@ -272,6 +272,13 @@ def test_layers_without_keys_and_values_are_refused():
     policy = build("qwen3")
     policy.model.config.layer_types = ["full_attention", "linear_attention"]
     with pytest.raises(ValueError, match=r"\['linear_attention'\].*engine=vllm"):
+        TransformersEngine(policy)
+
+
+def test_a_sliding_window_needs_an_attention_that_knows_it():
+    policy = build("gemma2")
+    policy.model.set_attn_implementation("eager")
+    with pytest.raises(ValueError, match="eager and a sliding window of 8 tokens"):
         TransformersEngine(policy)
 
 

@@ -1,0 +1,155 @@
+"""Every file in configs/ composes, and train.py builds from it what it names."""
+
+import functools
+import importlib.util
+import json
+import pydoc
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from omegaconf import DictConfig, OmegaConf
+
+from k15.config import ROOT, load
+from k15.models.tiny import tiny_policy
+
+REPOSITORY = ROOT.parent
+FILES = sorted(ROOT.glob("*/*.yaml"))
+NAMES = [f"{file.parent.name}={file.stem}" for file in FILES]
+WANTS_PICTURES = {"stage=align", "stage=vision", "stage=joint"}
+ON_A_CPU = ["trainer.accelerator=cpu", "trainer.precision=32-true"]
+TEXTS = [*ROOT.rglob("*.yaml"), REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
+COMMANDS = sorted(
+    {
+        command.strip()
+        for text in TEXTS
+        for command in re.findall(r"python train\.py((?: [\w.]+=[^\s`]+)+)", text.read_text())
+        if "my_" not in command and "<" not in command  # test_extend.py; something to fill in
+    }
+)
+
+
+@pytest.fixture(scope="session")
+def train() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("train", REPOSITORY / "train.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
+    """What some choices cannot do without."""
+    folder = tmp_path_factory.mktemp("needed")
+    tiny_policy(hidden_size=32, layers=1).save(folder / "model")
+    rows = [{"problem": f"What is {i}+{i}?", "answer": 2 * i, "level": 1} for i in range(50)]
+    (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {
+        "model=hf": [f"model.path={folder}/model", "model.dtype=float32"],
+        "data=math": [f"data.path={folder}/sums.jsonl"],
+        "trainer=gpu": ON_A_CPU,
+        **{stage: ["task.modality=image"] for stage in WANTS_PICTURES},
+    }
+
+
+def parts(trainer: Trainer, module: LightningModule, datamodule: LightningDataModule) -> dict:
+    """What was built, by the dotted key that names its class."""
+    built = {"trainer": trainer, "logger": trainer.logger}
+    built |= {"module": module, "datamodule": datamodule, "data": datamodule.source}
+    if hasattr(datamodule.source, "task"):
+        built["task"] = datamodule.source.task
+    if hasattr(datamodule, "collector"):
+        built |= {"sizes": module.sizes, "datamodule.plan": datamodule.collector.plan}
+        built |= {"sampler": datamodule.sampler, "engine": datamodule.collector.engine}
+        built |= {"objective.loss": module.loss, "objective.advantage": module.advantage}
+        built |= {f"rewards.{name}": r for name, r in datamodule.scorer.rewards.items()}
+    return built
+
+
+def check(part: Any, node: DictConfig, key: str) -> None:
+    """Whether a part is of the class, or a partial of the function, that the config names."""
+    named = pydoc.locate(node._target_)
+    if isinstance(part, functools.partial):
+        settings = {name: value for name, value in node.items() if name[0] != "_"}
+        assert (part.func, part.keywords) == (named, settings), key
+    else:
+        assert type(part) is named, key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_choice_composes_and_builds_what_it_names(
+    name: str, train: ModuleType, needed: dict[str, list[str]], tmp_path: Path
+) -> None:
+    stage = [] if name.startswith("stage=") else ["stage=rl"]
+    config = load("train", [*stage, name, *needed.get(name, []), f"run_dir={tmp_path}/run"])
+    group, _, choice = name.partition("=")
+    assert config.choices[group] == choice
+    trainer, module, datamodule = train.assemble(config)
+    built = parts(trainer, module, datamodule)
+    for key, part in built.items():
+        check(part, OmegaConf.select(config, key), key)
+    assert {f"rewards.{part}" for part in config.rewards} <= built.keys()
+    callbacks = {pydoc.locate(callback._target_) for callback in config.callbacks.values()}
+    assert callbacks <= {type(callback) for callback in trainer.callbacks}
+    assert trainer.max_epochs == config.trainer.max_epochs
+    assert module.model is module.policy.model
+
+
+def test_a_gpu_is_asked_for_in_bfloat16() -> None:
+    config = load("train", ["stage=rl", "trainer=gpu"])
+    assert (config.trainer.accelerator, config.trainer.precision) == ("gpu", "bf16-true")
+
+
+@pytest.mark.parametrize("file", [*FILES, ROOT / "train.yaml"], ids=lambda file: file.stem)
+def test_every_file_begins_by_saying_what_it_is(file: Path) -> None:
+    first = file.read_text().splitlines()[0]
+    assert re.match(r"# \w", first) and not first.startswith("# python"), first
+    assert len(first.split()) > 3, first
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_that_a_comment_or_a_page_shows_composes(command: str) -> None:
+    words = command.split()
+    config = load("train", words)
+    for word in words:
+        key, _, value = word.partition("=")
+        shown = config.choices.get(key, OmegaConf.select(config, key))
+        assert shown == yaml.safe_load(value), word
+
+
+def without_torch(*arguments: str) -> str:
+    """What train.py prints, as long as it has not imported what takes seconds to import."""
+    code = (
+        "import atexit, runpy, sys\n"
+        "heavy = {'torch', 'transformers', 'lightning'}\n"
+        "atexit.register(lambda: print(*heavy & sys.modules.keys(), file=sys.stderr))\n"
+        f"runpy.run_path({str(REPOSITORY / 'train.py')!r}, run_name='__main__')"
+    )
+    words = [sys.executable, "-c", code, *arguments]
+    result = subprocess.run(words, capture_output=True, text=True, timeout=100, check=True)
+    assert result.stderr.split() == []
+    return result.stdout
+
+
+def test_help_lists_every_choice_under_its_group() -> None:
+    listed, group = set(), ""
+    for line in without_torch("--help").splitlines():
+        if heading := re.fullmatch(r"(\w+):", line):
+            group = heading[1]
+        elif choice := re.match(r"  [ *] (\w+) ", line):
+            listed.add(f"{group}={choice[1]}")
+    assert listed == set(NAMES)
+
+
+def test_cfg_prints_yaml_that_says_what_load_says() -> None:
+    words = ["stage=rl", "experiment=length_penalty", "module.learning_rate=1e-5"]
+    printed = yaml.safe_load(without_torch(*words, "--cfg"))
+    assert printed == OmegaConf.to_container(load("train", words), resolve=True)
+    assert printed["rewards"]["length"]["weight"] == 0.3
+    assert printed["module"]["learning_rate"] == 1e-5
