@@ -1,7 +1,7 @@
 """How many tokens per CPU-second do rollouts give: k15 against transformers' own three ways.
 
     python benchmarks/rollout.py               # the built-in tiny policy, 115k weights: 3 minutes
-    python benchmarks/rollout.py --model 2m    # a Qwen2 of 2M weights: 8 minutes
+    python benchmarks/rollout.py --model 2m    # a Qwen2 of 2M weights: 15 minutes
 
 One run, one thread, all sides in turn, the same prompts and the same number of tokens for each
 request on every side: stop tokens are switched off and each response ends at its given length.

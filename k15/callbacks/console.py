@@ -37,8 +37,8 @@ class Console(Callback):
     ) -> None:
         """Ctrl-C: say what is kept and how to go on."""
         if isinstance(exception, KeyboardInterrupt) and trainer.is_global_zero:
+            done = trainer.current_epoch
+            kept = "the same command with resume=last goes on" if done else "nothing to resume"
             print(
-                f"interrupted in iteration {trainer.current_epoch + 1}; everything up to iteration "
-                f"{trainer.current_epoch} is kept: the same command with resume=last goes on",
-                flush=True,
+                f"interrupted after {done} of {trainer.max_epochs} iterations; {kept}", flush=True
             )

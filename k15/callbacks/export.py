@@ -18,7 +18,10 @@ class Export(Callback):
         self.fingerprint = fingerprint
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save once, from rank 0; the fingerprint comes last, as the sign that all is there."""
-        if trainer.is_global_zero and not trainer.interrupted:
+        """Save once, from rank 0; the fingerprint comes last, as the sign that all is there.
+
+        An interrupted or failed `fit` does not come here.
+        """
+        if trainer.is_global_zero:
             self.policy.save(self.run_dir / "model")
             (self.run_dir / "fingerprint").write_text(self.fingerprint)

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Sampler
 from k15.datamodules.sources import ProblemSource
 from k15.models.batching import cut, expanded_length
 from k15.models.policy import Policy
+from k15.tasks.base import Split
 from k15.types import Example
 
 
@@ -75,35 +76,30 @@ class DemonstrationData(LightningDataModule):
         self.held_out_examples = held_out_examples
         self.seed = seed
         self.train: list[Example] = []
+        self.held_out: list[Example] = []
 
     def setup(self, stage: str) -> None:
-        """Write the demonstrations; the first ones are kept back for validation."""
+        """Write the demonstrations, numbered through; the first ones are of held-out problems."""
         if self.train:
             return
-        examples, counted, index = [], 0, 0
+        kept_back = self.held_out_examples
+        self.held_out = [self._example(index, "held_out") for index in range(kept_back)]
+        counted = 0
         while counted < self.tokens:
-            example = self._example(index)
-            counted += (
-                expanded_length(self.policy, example) if index >= self.held_out_examples else 0
-            )
-            examples.append(example)
-            index += 1
-        self.held_out, self.train = (
-            examples[: self.held_out_examples],
-            examples[self.held_out_examples :],
-        )
+            self.train.append(self._example(kept_back + len(self.train), "train"))
+            counted += expanded_length(self.policy, self.train[-1])
 
     def train_dataloader(self) -> DataLoader:
         """Batches of `Example`s, each under the token budget."""
         return self._loader(self.train)
 
     def val_dataloader(self) -> DataLoader:
-        """Demonstrations that were not trained on."""
+        """Demonstrations of problems that are not trained on."""
         return self._loader(self.held_out)
 
-    def _example(self, index: int) -> Example:
+    def _example(self, index: int, split: Split) -> Example:
         problem, response = self.source.demonstration(
-            index, give_up=self.give_up, max_trials=self.max_trials
+            index, give_up=self.give_up, max_trials=self.max_trials, split=split
         )
         return Example(
             prompt_tokens=self.policy.encode(problem),

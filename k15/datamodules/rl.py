@@ -110,10 +110,9 @@ class RLDataModule(LightningDataModule):
         if length + longest <= context:
             return {}
         return {
-            problem.id: f"its prompt of {length} tokens and max_response_tokens={longest} exceed the "
-            f"model's context of {context}; shorten responses with data.max_response_tokens or "
-            "take "
-            "a model with a longer context"
+            problem.id: f"its prompt of {length} tokens and max_response_tokens={longest} exceed "
+            f"the model's context of {context}; shorten responses with data.max_response_tokens or "
+            "take a model with a longer context"
         }
 
     def sync(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:

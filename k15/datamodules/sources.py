@@ -27,9 +27,9 @@ class ProblemSource(Protocol):
     held_out: Sequence[Problem]
 
     def demonstration(
-        self, index: int, *, give_up: Sequence[float], max_trials: int
+        self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"
     ) -> tuple[Problem, str]:
-        """Training problem number `index` (endless) with a response that shows how."""
+        """Problem number `index` (endless) of a split with a response that shows how."""
         ...
 
 
@@ -77,13 +77,13 @@ class TaskSource:
         self.held_out = TaskPool(task, held_out_problems, "held_out")
 
     def demonstration(
-        self, index: int, *, give_up: Sequence[float], max_trials: int
+        self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"
     ) -> tuple[Problem, str]:
-        """A fresh training problem, tried at most `max_trials` times.
+        """A fresh problem, tried at most `max_trials` times.
 
         The patience is drawn from `give_up`, the chances of stopping after a failed trial.
         """
-        problem = self.task.problem(index)
+        problem = self.task.problem(index, split)
         rng = Random(f"demonstration {problem.id}")
         patience = rng.choice(list(give_up))
         return problem, self.task.demonstrate(problem, rng, max_trials=max_trials, give_up=patience)
@@ -136,13 +136,14 @@ class RecordSource:
                 )
 
     def demonstration(
-        self, index: int, *, give_up: Sequence[float], max_trials: int
+        self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"
     ) -> tuple[Problem, str]:
-        """The written solution, or the boxed answer alone, of a training problem.
+        """The written solution, or the boxed answer alone, of a problem.
 
         Patience has no meaning for a written solution: `give_up` and `max_trials` are ignored.
         """
-        problem = self.train[index % len(self.train)]
+        pool = self.train if split == "train" else self.held_out
+        problem = pool[index % len(pool)]
         boxed = f"\\boxed{{{problem.answer}}}"
         solution = problem.meta.get("solution") if self.demonstrate == "solution" else None
         return problem, solution or boxed

@@ -198,8 +198,11 @@ class Policy:
         return positions[:, 0]
 
 
-def load_policy(path: str, dtype: str = "float32") -> Policy:
+def load_policy(path: str, dtype: str = "float32", attention: str | None = None) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
+
+    `attention` is transformers' `attn_implementation`; with flash_attention_2 on a GPU sequences
+    are packed end to end for training.
 
     Raises ValueError if the folder is not there or holds no tokenizer.
     """
@@ -209,7 +212,8 @@ def load_policy(path: str, dtype: str = "float32") -> Policy:
     vision = hasattr(config, "vision_config")
     processor = load_processor(path, vision)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
-    return Policy(loader.from_pretrained(path, dtype=getattr(torch, dtype)), processor)
+    model = loader.from_pretrained(path, dtype=getattr(torch, dtype), attn_implementation=attention)
+    return Policy(model, processor)
 
 
 def load_processor(path: str, vision: bool) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
 
@@ -36,6 +36,8 @@ class LanguageModule(PolicyModule):
         super().__init__(
             policy, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
         )
+        if train not in get_args(Part):
+            raise ValueError(f"module.train={train!r}: choose {' or '.join(get_args(Part))}")
         self.warmup = warmup
         freeze_language(policy.model, frozen=train == "vision")
 

@@ -171,6 +171,7 @@ class RLModule(PolicyModule):
         """Accumulate the gradient over the micro-batches, clip it, take one step."""
         sequences = self.across_ranks(sum(len(micro.advantage_B) for micro in minibatch))
         tokens = self.across_ranks(sum(int(micro.batch.mask.sum()) for micro in minibatch))
+        tokens = max(tokens, 1.0)  # `loss_on: current_segment` may leave none
         metrics: dict[str, float] = defaultdict(float)
         optimizer.zero_grad()
         for micro in minibatch:
@@ -183,7 +184,7 @@ class RLModule(PolicyModule):
                 micro.advantage_B,
                 micro.batch.mask,
                 sequences=sequences,
-                tokens=max(tokens, 1.0),
+                tokens=tokens,
             )
             self.manual_backward(loss * self.trainer.world_size)  # DDP averages over ranks
             mismatch_BT = (reference_BT - micro.engine_logp_BT).abs() * micro.batch.mask

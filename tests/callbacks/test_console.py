@@ -1,0 +1,65 @@
+"""The line of an iteration shows what was logged; Ctrl-C is answered with what is kept."""
+
+import signal
+from collections.abc import Iterator
+
+import pytest
+from lightning.pytorch import Callback
+
+from k15.callbacks.console import Console
+
+
+class CtrlC(Callback):
+    """In iteration `index`, while it trains."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        if trainer.current_epoch == self.index:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def _interruptible() -> Iterator[None]:
+    """The Trainer turns Ctrl-C off when it has seen one."""
+    handler = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+def lines(output: str) -> list[str]:
+    return [line for line in output.splitlines() if line.startswith(("iteration", "interrupted"))]
+
+
+def test_a_line_per_iteration_with_the_figures_that_were_logged(run, capsys) -> None:
+    """What the experience does not say is a dash; both groups carry a signal."""
+    run(Console(), epochs=2).fit()
+    first, second = lines(capsys.readouterr().out)
+    assert first.startswith("iteration   1/2 | reward 0.38 accuracy 0.50 tokens 6.5 | ")
+    assert second.startswith("iteration   2/2 | ")
+    assert "rollout 2.0s 1,234 tok/s reward -s train" in first
+    assert "groups 2+0 without signal, - unfinished" in first
+
+
+@pytest.mark.parametrize(
+    ("iteration", "message"),
+    [
+        (0, "interrupted after 0 of 3 iterations; nothing to resume"),
+        (2, "interrupted after 2 of 3 iterations; the same command with resume=last goes on"),
+    ],
+)
+def test_ctrl_c_is_told_what_is_kept(iteration: int, message: str, run, capsys) -> None:
+    with pytest.raises(SystemExit):
+        run(Console(), CtrlC(iteration), epochs=3).fit()
+    assert lines(capsys.readouterr().out)[-1] == message
+
+
+def test_other_errors_speak_for_themselves(run, capsys) -> None:
+    class Breaks(Callback):
+        def on_train_batch_start(self, *_) -> None:
+            raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"):
+        run(Console(), Breaks()).fit()
+    assert lines(capsys.readouterr().out) == []

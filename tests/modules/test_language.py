@@ -1,0 +1,147 @@
+"""LanguageModule: cross-entropy on responses, a cosine schedule, and a tower that learns alone."""
+
+import math
+
+import pytest
+import torch
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from k15.datamodules.demonstrations import DemonstrationData
+from k15.datamodules.sources import TaskSource
+from k15.models.policy import Policy
+from k15.models.tiny import tiny_policy
+from k15.modules.language import LanguageModule, cosine
+from k15.tasks.make24 import Make24
+from k15.types import Example
+
+
+class LearningRates(Callback):
+    """The learning rate of every step."""
+
+    def __init__(self) -> None:
+        self.seen: list[float] = []
+
+    def on_train_batch_start(self, trainer, pl_module, batch, batch_idx) -> None:
+        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+def policy(modality: str = "text") -> Policy:
+    torch.manual_seed(0)
+    return tiny_policy(words=Make24().words, modality=modality, hidden_size=32, layers=1)
+
+
+def demonstrations(of: Policy, modality: str = "text", tokens: int = 2000) -> DemonstrationData:
+    source = TaskSource(Make24(modality=modality))
+    return DemonstrationData(
+        policy=of, source=source, tokens=tokens, tokens_per_batch=500, held_out_examples=20
+    )
+
+
+def fit(module: LightningModule, data: DemonstrationData, *callbacks: Callback) -> Trainer:
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        callbacks=list(callbacks),
+        logger=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, data)
+    return trainer
+
+
+def by_hand(of: Policy, examples: list[Example]) -> float:
+    """-log p of each response token, one text at a time; the mean over all of them."""
+    total, count = 0.0, 0
+    for example in examples:
+        prompt = len(example.prompt_tokens)
+        tokens = torch.tensor([example.prompt_tokens + example.response_tokens])
+        with torch.no_grad():
+            logp = of.model(input_ids=tokens).logits[0].log_softmax(-1)
+        for place in range(prompt, tokens.shape[1]):
+            total -= float(logp[place - 1, tokens[0, place]])
+            count += 1
+    return total / count
+
+
+def test_the_loss_is_the_mean_cross_entropy_of_response_tokens() -> None:
+    """Two responses of 3 and 5 tokens: a mean over 8 tokens, not over 2 texts."""
+    of = policy()
+    examples = [
+        Example(prompt_tokens=(30, 31), response_tokens=(7, 8, 1)),
+        Example(prompt_tokens=(40, 41, 42, 43), response_tokens=(9, 9, 10, 11, 1)),
+    ]
+    loss = LanguageModule(of, learning_rate=1e-3).loss(examples)
+    assert float(loss) == pytest.approx(by_hand(of, examples), abs=1e-5)
+
+
+def test_masked_tokens_do_not_count() -> None:
+    """The mask leaves the first response token: the mean is over one token."""
+    of = policy()
+    mask = (True, False, False)
+    example = Example(prompt_tokens=(30, 31), response_tokens=(7, 8, 1), loss_mask=mask)
+    first = Example(prompt_tokens=(30, 31), response_tokens=(7,))
+    loss = LanguageModule(of, learning_rate=1e-3).loss([example])
+    assert float(loss) == pytest.approx(by_hand(of, [first]), abs=1e-5)
+
+
+def test_an_epoch_lowers_the_loss_on_other_questions() -> None:
+    """Guessing among the 128 words costs log 128 = 4.85 nats."""
+    of = policy()
+    data = demonstrations(of, tokens=8000)
+    data.setup("fit")
+    module = LanguageModule(of, learning_rate=1e-2)
+    assert by_hand(of, data.held_out) == pytest.approx(math.log(128), abs=0.1)
+    trainer = fit(module, data)
+    # batches of the validation are weighted by their texts, the hand's mean by tokens
+    assert by_hand(of, data.held_out) < 3.5
+    assert float(trainer.callback_metrics["val/loss"]) < 3.5
+
+
+def test_the_schedule_rises_and_falls_as_a_cosine() -> None:
+    """Ten steps, a fifth of them to rise: 1/2, 1, then (1 + cos(pi k/8))/2 for k = 0, 1, ..."""
+    shares = [cosine(step, 10, 0.2) for step in range(10)]
+    expected = [0.5, 1.0] + [0.5 * (1 + math.cos(math.pi * k / 8)) for k in range(8)]
+    assert shares == pytest.approx(expected)
+    assert shares[6] == pytest.approx(0.5)
+    assert cosine(10, 10, 0.2) == pytest.approx(0.0)
+    assert cosine(0, 1, 0.0) == 1.0
+
+
+def test_the_optimizer_follows_the_schedule() -> None:
+    of, rates = policy(), LearningRates()
+    fit(LanguageModule(of, learning_rate=0.01, warmup=0.5), demonstrations(of), rates)
+    steps = len(rates.seen)
+    assert steps >= 4
+    expected = [0.01 * cosine(step, steps, 0.5) for step in range(steps)]
+    assert rates.seen == pytest.approx(expected)
+
+
+def test_the_tower_learns_alone() -> None:
+    """Language weights stay bit by bit; every weight matrix of the tower moves."""
+    of, untouched = policy("image"), policy("image")
+    fit(LanguageModule(of, learning_rate=1e-2, train="vision"), demonstrations(of, "image"))
+    before = dict(untouched.model.named_parameters())
+    for name, parameter in of.model.named_parameters():
+        if ".visual." not in name:
+            assert torch.equal(parameter, before[name]), name
+        elif name.endswith("weight"):
+            assert not torch.equal(parameter, before[name]), name
+
+
+def test_both_learn_together() -> None:
+    of, untouched = policy("image"), policy("image")
+    fit(LanguageModule(of, learning_rate=1e-2), demonstrations(of, "image"))
+    before = dict(untouched.model.named_parameters())
+    moved = [n for n, p in of.model.named_parameters() if not torch.equal(p, before[n])]
+    assert any(".visual." in name for name in moved)
+    assert any(".language_model." in name for name in moved)
+
+
+def test_a_model_without_eyes_cannot_train_them() -> None:
+    with pytest.raises(ValueError, match=r"train=vision: Qwen3ForCausalLM has no vision tower"):
+        LanguageModule(policy(), learning_rate=1e-3, train="vision")
+    with pytest.raises(ValueError, match=r"train='visual': choose all or vision"):
+        LanguageModule(policy(), learning_rate=1e-3, train="visual")
