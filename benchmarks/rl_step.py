@@ -1,29 +1,31 @@
-"""One RL iteration, rollout to optimizer step, of k15 and of TRL's GRPOTrainer, in CPU seconds.
+"""One RL iteration of k15 beside one of TRL's GRPOTrainer, in CPU seconds.
 
     pip install -e ".[bench]"
-    python benchmarks/rl_step.py                    both model sizes; --help lists the options
+    python benchmarks/rl_step.py              both model sizes; --help lists the options
 
 Both sides load the same weights and answer the same 32 problems 8 times each at temperature 1, in
 at most 128 new tokens; rewards are random, so that every group counts; one optimizer step is taken
-over the 256 responses. The weights are random and the learning rate is tiny: responses end where
-chance says, and the iterations are equally much work. k15 runs as train.py runs it, Lightning
-included.
+on the 256 responses. Weights are random and the learning rate is tiny: responses end where chance
+says, and all iterations are equally much work. k15 runs as train.py runs it, Lightning included.
 
-Each repetition is a fresh process per side, by turns, on one thread. An iteration is the process's
-CPU time from the end of one to the end of the next, so nothing is left out but the first, which
-warms up. Then k15 runs once more under torch's profiler.
+Each side runs in processes of its own, by turns, one thread each. An iteration is counted from the
+end of the one before to its own end, so nothing is left out but the first, which warms up. After
+the timed ones, k15 runs one more under torch's profiler.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+import os
+import subprocess
 import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
-from pathlib import Path
+from importlib.util import find_spec
 from random import Random
 from statistics import median
 from typing import Any
@@ -32,6 +34,7 @@ import torch
 
 from k15.datamodules.rl import RLDataModule
 from k15.datamodules.samplers import Sampler
+from k15.datamodules.sources import TaskSource
 from k15.engines.transformers import TransformersEngine
 from k15.losses.advantages import mean_baseline, standardized
 from k15.losses.mirror_descent import mirror_descent
@@ -45,23 +48,29 @@ from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Experience, Problem, RolloutGroup
 
-NEW_TOKENS = 128
+Run = dict[str, Any]
+SIDES = ("k15", "TRL")
 SIZES = Sizes(problems_per_iteration=32, samples_per_problem=8, minibatches_per_iteration=1)
 RESPONSES = SIZES.problems_per_iteration * SIZES.samples_per_problem
+NEW_TOKENS = 128
 LEARNING_RATE = 1e-6
 TIMED = {"115k": 6, "2m": 2}  # iterations per process
-PHASES = ("rollout", "reward", "train")
 OBJECTIVES: dict[str, tuple[Any, Any]] = {
     "grpo": (partial(grpo, kl_weight=0.0), standardized),
     "mirror_descent": (partial(mirror_descent, tau=0.5), mean_baseline),
 }
-OPERATORS = {  # parts of torch's operator names; the first group that has one counts
+TRL_FASTEST: dict[str, dict[str, Any]] = {  # of micro-batches of 32 to 256, both caches
+    "115k": {"gradient_accumulation_steps": 8, "cache_implementation": "static"},
+    "2m": {"gradient_accumulation_steps": 8},
+}
+OPERATORS = {  # parts of their names in torch; the first group with one that fits counts
     "attention": ("attention", "bmm"),
-    "matrix products": ("::mm", "addmm"),
+    "matrix products": ("::mm", "addmm", "matmul", "linear"),
     "softmax and sampling": ("softmax", "cumsum", "searchsorted", "uniform", "nll_loss"),
     "copies and indexing": ("copy", "cat", "index", "fill", "zero", "gather", "embedding", "where"),
-    "norms and elementwise": ("norm", "mul", "add", "sub", "div", "neg", "pow", "mean", "sum")
-    + ("sqrt", "silu", "exp", "clamp", "minimum"),
+    "norms and elementwise": (
+        *("norm", "mul", "add", "sub", "div", "neg", "pow", "mean", "sum", "sqrt", "silu"),
+    ),
 }
 
 
@@ -86,10 +95,11 @@ class Clock:
 
         setattr(owner, method, timed)
 
-    def lap(self, *_: Any) -> None:
-        """The end of an iteration."""
+    def lap(self, tokens: int) -> None:
+        """The end of an iteration that generated and trained on `tokens`."""
         now = time.process_time()
-        self.iterations.append({**self.parts, "whole": now - self.started})
+        whole = {"iteration": now - self.started, "tokens": tokens}
+        self.iterations.append({**self.parts, **whole})
         self.started = now
         self.parts.clear()
 
@@ -117,27 +127,17 @@ class RandomReward(RewardCallback):
         return [self.random.random() for _ in group.rollouts]
 
 
-class Problems:
-    """The source of both sides."""
-
-    max_response_tokens = NEW_TOKENS
-
-    def __init__(self) -> None:
-        task = Make24()
-        self.words = task.words
-        self.train = [task.problem(index) for index in range(SIZES.problems_per_iteration)]
-        self.held_out = self.train[:1]
-
-    def demonstration(self, index: int, **_: Any) -> tuple[Problem, str]:
-        raise NotImplementedError
+def problem_source() -> TaskSource:
+    """The problems of both sides."""
+    return TaskSource(Make24(), train_problems=SIZES.problems_per_iteration, held_out_problems=1)
 
 
 def fresh_policy(size: str) -> Policy:
-    """The default policy, or a Qwen2 of 2M parameters with the same vocabulary; random weights."""
+    """The default policy, or a Qwen2 of 2M parameters with its vocabulary; random weights."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(0)
-    tiny = tiny_policy(words=Problems().words)
+    tiny = tiny_policy(words=problem_source().words)
     if size == "115k":
         return tiny
     config = Qwen2Config(
@@ -156,16 +156,16 @@ def fresh_policy(size: str) -> Policy:
     return Policy(Qwen2ForCausalLM(config), tiny.tokenizer)
 
 
-def run_k15(folder: str, timed: int, seed: int, objective: str) -> dict[str, Any]:
+def run_k15(folder: str, size: str, seed: int, objective: str) -> Run:
     """One process of k15."""
     from lightning.pytorch import Trainer, seed_everything
     from lightning.pytorch.callbacks import LambdaCallback
 
     seed_everything(seed, verbose=False)
-    policy, clock, reward = load_policy(folder), Clock(), RandomReward(seed)
+    policy, reward = load_policy(folder), RandomReward(seed)
     datamodule = RLDataModule(
         policy=policy,
-        source=Problems(),
+        source=problem_source(),
         engine=TransformersEngine(policy),
         sampler=InOrder(),
         rewards={"random": reward},
@@ -173,153 +173,73 @@ def run_k15(folder: str, timed: int, seed: int, objective: str) -> dict[str, Any
     )
     loss, advantage = OBJECTIVES[objective]
     module = RLModule(
-        policy,
-        loss=loss,
-        advantage=advantage,
-        learning_rate=LEARNING_RATE,
-        sizes=SIZES,
+        policy, loss=loss, advantage=advantage, learning_rate=LEARNING_RATE, sizes=SIZES
     )
+    clock, profile, experiences = Clock(), Profile(TIMED[size] + 1), list[Experience]()
     clock.watch(datamodule.collector, "grow", "rollout")
     clock.watch(datamodule.collector, "score_all", "reward")
-    clock.watch(module, "training_step", "train")
-    experiences: list[Experience] = []
-    profile = Profile(iteration=timed + 1)
-    watch = LambdaCallback(
+
+    def end_of_iteration(trainer: Trainer, *_: Any) -> None:
+        groups = experiences[-1].groups
+        clock.lap(sum(rollout.length for group in groups for rollout in group.rollouts))
+        profile.stop(trainer)
+
+    ends = LambdaCallback(
         on_train_epoch_start=profile.start,
-        on_train_batch_end=lambda trainer, module, outputs, experience, index: experiences.append(
-            experience
-        ),
-        on_train_epoch_end=lambda *event: (clock.lap(), profile.stop(*event)),
+        on_train_batch_end=lambda *event: experiences.append(event[3]),
+        on_train_epoch_end=end_of_iteration,
     )
     trainer = Trainer(
         accelerator="cpu",
         devices=1,
-        max_epochs=timed + 2,
+        max_epochs=TIMED[size] + 2,
         limit_val_batches=0,
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
-        callbacks=[reward, watch],
+        callbacks=[reward, ends],
     )
     trainer.fit(module, datamodule)
-    for iteration, experience in zip(clock.iterations, experiences, strict=True):
-        iteration["tokens"] = sum(r.length for group in experience.groups for r in group.rollouts)
-    timed_ones = slice(1, timed + 1)
     return {
-        "iterations": clock.iterations[timed_ones],
+        "iterations": clock.iterations[1:-1],
         "profile": profile.shares,
-        "floor": median(floor_seconds(policy, each) for each in experiences[timed_ones]),
+        "floor": median(floor_seconds(policy, experience) for experience in experiences[1:-1]),
     }
 
 
-class Profile:
-    """Where one iteration goes, by torch.profiler; operators count without those they call."""
-
-    def __init__(self, iteration: int) -> None:
-        self.iteration = iteration
-        self.shares: dict[str, float] = {}
-        self.profiler = torch.profiler.profile(acc_events=True)
-
-    def start(self, trainer: Any, *_: Any) -> None:
-        """At the start of an iteration."""
-        if trainer.current_epoch == self.iteration:
-            self.profiler.start()
-            self.started = time.perf_counter()
-
-    def stop(self, trainer: Any, *_: Any) -> None:
-        """At its end; shares of the time, what is in no operator under "Python and Lightning"."""
-        if trainer.current_epoch != self.iteration:
-            return
-        whole = time.perf_counter() - self.started
-        self.profiler.stop()
-        shares: dict[str, float] = defaultdict(float)
-        for event in self.profiler.key_averages():
-            share = event.self_cpu_time_total / 1e6 / whole
-            shares[operator_group(event.key)] += share
-        shares["Python and Lightning"] = 1 - sum(shares.values())
-        self.shares = dict(sorted(shares.items(), key=lambda item: -item[1]))
-
-
-def operator_group(name: str) -> str:
-    """The line of the profile's table that an operator belongs to."""
-    return next(
-        (group for group, parts in OPERATORS.items() if any(part in name for part in parts)),
-        "other operators",
-    )
-
-
-def floor_seconds(policy: Policy, experience: Experience) -> float:
-    """Seconds that the matrix products of an iteration would take at the rate of large ones.
-
-    2 FLOP per parameter and token forward, 6 with the backward pass; the embedding is tied, so
-    every parameter is part of a product. Attention is 4 FLOP per position looked at, head, head
-    dimension and layer. Samples of a problem share its prompt while generating.
-    """
-    config = policy.model.config
-    parameters = sum(parameter.numel() for parameter in policy.model.parameters())
-    width = config.num_attention_heads * policy.model.get_decoder().layers[0].self_attn.head_dim
-    per_position = 4 * width * config.num_hidden_layers
-    generated = trained = 0.0
-    for group in experience.groups:
-        prompt = len(group.prompt_tokens)
-        shared = forward_flop(0, prompt - 1, parameters, per_position)
-        generated += shared
-        for rollout in group.rollouts:
-            end = prompt + rollout.length - 1
-            generated += forward_flop(prompt - 1, end, parameters, per_position)
-            trained += 3 * forward_flop(0, end + 1, parameters, per_position)
-    sizes = config.hidden_size, config.intermediate_size
-    return generated / gemm_rate(RESPONSES, *sizes) + trained / gemm_rate(4096, *sizes)
-
-
-def forward_flop(start: int, end: int, parameters: int, per_position: int) -> float:
-    """A forward pass over the tokens from `start` to `end` of a sequence."""
-    positions = (end * (end + 1) - start * (start + 1)) / 2
-    return 2 * parameters * (end - start) + per_position * positions
-
-
-def gemm_rate(rows: int, inner: int, columns: int) -> float:
-    """FLOP per CPU second of a float32 product [rows, inner] x [inner, columns]."""
-    left, right = torch.randn(rows, inner), torch.randn(inner, columns)
-    out, seconds = torch.empty(rows, columns), []
-    for _ in range(200):
-        started = time.process_time()
-        torch.mm(left, right, out=out)
-        seconds.append(time.process_time() - started)
-    return 2 * rows * inner * columns / median(seconds)
-
-
-def run_trl(folder: str, timed: int, seed: int, objective: str) -> dict[str, Any]:
-    """One process of TRL, which has GRPO alone, at the settings that were the fastest here."""
+def run_trl(folder: str, size: str, seed: int, objective: str) -> Run:
+    """One process of TRL; its objective is GRPO whatever k15's is."""
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    clock, random, tokens = Clock(), Random(seed), []
+    clock, random, tokens = Clock(), Random(seed), list[int]()
 
     def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
         tokens.append(sum(map(len, completion_ids)))
         return [random.random() for _ in completion_ids]
 
-    class EndOfStep(TrainerCallback):
+    class Ends(TrainerCallback):
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            clock.lap()
+            clock.lap(tokens[-1])
 
-    texts = [
+    prompts = [
         tokenizer.apply_chat_template(problem.prompt, tokenize=False, add_generation_prompt=True)
-        for problem in Problems().train
+        for problem in problem_source().train
     ]
+    settings = TRL_FASTEST[size]
     with tempfile.TemporaryDirectory() as output:
-        arguments = GRPOConfig(
+        config = GRPOConfig(
             output_dir=output,
-            max_steps=timed + 1,
+            max_steps=TIMED[size] + 1,
             learning_rate=LEARNING_RATE,
+            per_device_train_batch_size=RESPONSES // settings["gradient_accumulation_steps"],
             num_generations=SIZES.samples_per_problem,
             max_completion_length=NEW_TOKENS,
-            beta=0.0,
             loss_type="grpo",
+            beta=0.0,
             use_cpu=True,
             bf16=False,
             gradient_checkpointing=False,
@@ -327,34 +247,196 @@ def run_trl(folder: str, timed: int, seed: int, objective: str) -> dict[str, Any
             report_to="none",
             disable_tqdm=True,
             seed=seed,
-            **TRL_SETTINGS,
+            **settings,
         )
         trainer = GRPOTrainer(
             model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
             processing_class=tokenizer,
             reward_funcs=reward,
-            args=arguments,
-            train_dataset=Dataset.from_dict({"prompt": texts}),
-            callbacks=[EndOfStep()],
+            args=config,
+            train_dataset=Dataset.from_dict({"prompt": prompts}),
+            callbacks=[Ends()],
         )
         clock.watch(trainer, "_generate", "rollout")
         clock.watch(trainer, "_calculate_rewards", "reward")
         trainer.train()
-    for iteration, count in zip(clock.iterations, tokens, strict=True):
-        iteration["tokens"] = count
     return {"iterations": clock.iterations[1:]}
 
 
-def child(side, folder, timed, seed, objective):
-    run = {"k15": run_k15, "trl": run_trl}[side]
-    torch.set_num_threads(1)
-    return run(folder, timed, seed, objective)
+class Profile:
+    """Where one iteration goes: shares of its time by kind of operator."""
+
+    def __init__(self, iteration: int) -> None:
+        self.iteration = iteration
+        self.shares: dict[str, float] = defaultdict(float)
+        self.profiler = torch.profiler.profile(acc_events=True)
+
+    def start(self, trainer: Any, *_: Any) -> None:
+        """At the start of every iteration."""
+        if trainer.current_epoch == self.iteration:
+            self.profiler.start()
+            self.started = time.perf_counter()
+
+    def stop(self, trainer: Any) -> None:
+        """At the end of every iteration."""
+        if trainer.current_epoch == self.iteration:
+            whole = time.perf_counter() - self.started
+            self.profiler.stop()
+            for event in self.profiler.key_averages():
+                if "#" not in event.key:  # an annotation around Python code, as Optimizer.step#
+                    share = event.self_cpu_time_total / 1e6 / whole
+                    self.shares[operator_group(event.key)] += share
+            self.shares["Python, Lightning"] = 1 - sum(self.shares.values())
+
+
+def operator_group(name: str) -> str:
+    """The line of the profile that an operator belongs to."""
+    for group, parts in OPERATORS.items():
+        if any(part in name for part in parts):
+            return group
+    return "views, allocation, autograd"
+
+
+def floor_seconds(policy: Policy, experience: Experience) -> float:
+    """CPU seconds of an iteration's floating-point operations at the rate of large products.
+
+    2 per parameter and token forward (the tied embedding counts as the output embedding), 4 per
+    position looked at, layer and unit of width in attention, and three times both for training.
+    Samples of a problem share its prompt while they are generated.
+    """
+    config, layer = policy.model.config, policy.model.get_decoder().layers[0]
+    parameters = sum(parameter.numel() for parameter in policy.model.parameters())
+    width = config.num_attention_heads * layer.self_attn.head_dim * config.num_hidden_layers
+
+    def forward(start: int, end: int) -> float:
+        positions = (end * (end + 1) - start * (start + 1)) / 2
+        return 2 * parameters * (end - start) + 4 * width * positions
+
+    generated = trained = 0.0
+    for group in experience.groups:
+        prompt = len(group.prompt_tokens)
+        ends = [prompt + rollout.length for rollout in group.rollouts]
+        generated += forward(0, prompt - 1) + sum(forward(prompt - 1, end - 1) for end in ends)
+        trained += 3 * sum(forward(0, end) for end in ends)
+    sizes = config.hidden_size, config.intermediate_size
+    return generated / product_rate(RESPONSES, *sizes) + trained / product_rate(4096, *sizes)
+
+
+def product_rate(rows: int, inner: int, columns: int) -> float:
+    """Floating-point operations per CPU second of [rows, inner] x [inner, columns] in float32."""
+    left, right, seconds = torch.randn(rows, inner), torch.randn(inner, columns), []
+    for _ in range(100):
+        started = time.process_time()
+        left @ right
+        seconds.append(time.process_time() - started)
+    return 2 * rows * inner * columns / median(seconds)
+
+
+def measure(size: str, repetitions: int, objective: str) -> dict[str, list[Run]]:
+    """Processes of both sides, by turns."""
+    runs: dict[str, list[Run]] = {side: [] for side in SIDES}
+    with tempfile.TemporaryDirectory() as folder:
+        fresh_policy(size).save(folder)
+        for seed in range(repetitions):
+            for side in SIDES:
+                print(f"{size}: {side}, {seed + 1} of {repetitions}", file=sys.stderr)
+                options = ["--model", size, "--objective", objective]
+                runs[side].append(run_process(["--child", side, folder, str(seed), *options]))
+    return runs
+
+
+def run_process(arguments: Sequence[str]) -> Run:
+    """A process on one thread; what it measured is its last line."""
+    ended = subprocess.run(
+        [sys.executable, "-W", "ignore", __file__, *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=1800,
+    )
+    if ended.returncode:
+        raise SystemExit(f"{' '.join(arguments)} failed:\n{ended.stderr}")
+    return json.loads(ended.stdout.splitlines()[-1])
+
+
+def report(size: str, runs: dict[str, list[Run]]) -> None:
+    """The figures of one model size."""
+    print(f"\n{size} parameters: CPU seconds per iteration, one thread, median (min-max)")
+    print(f"{'':5}{'iteration':20}{'rollout':>8}{'train':>8}{'tokens':>8}{'per CPU-s':>11}")
+    for side, processes in runs.items():
+        report_side(side, [each for process in processes for each in process["iterations"]])
+    print("k15 / TRL, by repetition")
+    pairs = list(zip(runs["k15"], runs["TRL"], strict=True))
+    for unit, cost in (("iteration", per_iteration), ("token", per_token)):
+        print(f"  per {unit:14}{spread([cost(k15) / cost(trl) for k15, trl in pairs])}")
+    report_costs(runs["k15"])
+
+
+def report_side(side: str, iterations: list[dict[str, float]]) -> None:
+    """One line: training is what is left of an iteration, Lightning or Trainer included."""
+    whole, rollout, reward, tokens = (
+        [iteration[name] for iteration in iterations]
+        for name in ("iteration", "rollout", "reward", "tokens")
+    )
+    train = median(w - o - r for w, o, r in zip(whole, rollout, reward, strict=True))
+    rate = sum(tokens) / sum(whole)
+    print(
+        f"{side:5}{spread(whole):20}{median(rollout):8.2f}{train:8.2f}"
+        f"{median(tokens):8.0f}{rate:11.0f}"
+    )
+
+
+def report_costs(processes: list[Run]) -> None:
+    """What k15's iteration consists of, beside what its arithmetic alone would take."""
+    seconds = median(map(per_iteration, processes))
+    floor = median(process["floor"] for process in processes)
+    print(
+        f"k15 beside its arithmetic at the speed of large matrix products: {seconds / floor:.1f}x"
+    )
+    print(f"  {'floor':32}{floor:6.2f} s{floor / seconds:6.0%}")
+    print("Where k15's iteration goes, by torch.profiler")
+    names = dict.fromkeys(name for process in processes for name in process["profile"])
+    shares = {name: median(p["profile"].get(name, 0.0) for p in processes) for name in names}
+    for name, share in sorted(shares.items(), key=lambda item: -item[1]):
+        print(f"  {name:32}{share * seconds:6.2f} s{share:6.0%}")
+
+
+def per_iteration(process: Run) -> float:
+    """Median CPU seconds of an iteration."""
+    return median(iteration["iteration"] for iteration in process["iterations"])
+
+
+def per_token(process: Run) -> float:
+    """CPU seconds of all iterations over their completion tokens."""
+    seconds, tokens = (
+        sum(iteration[name] for iteration in process["iterations"])
+        for name in ("iteration", "tokens")
+    )
+    return seconds / tokens
+
+
+def spread(values: Sequence[float]) -> str:
+    return f"{median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", choices=(*TIMED, "both"), default="both")
+    parser.add_argument("--repetitions", type=int, default=2, help="processes of each side")
+    parser.add_argument("--objective", choices=OBJECTIVES, default="grpo", help="k15's; TRL: GRPO")
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)  # side, folder, seed
+    arguments = parser.parse_args()
+    if find_spec("trl") is None:
+        raise SystemExit('trl is not installed: pip install -e ".[bench]"')
+    if arguments.child:
+        side, folder, seed = arguments.child
+        torch.set_num_threads(1)
+        run = run_k15 if side == "k15" else run_trl
+        print(json.dumps(run(folder, arguments.model, int(seed), arguments.objective)))
+        return
+    for size in TIMED if arguments.model == "both" else (arguments.model,):
+        report(size, measure(size, arguments.repetitions, arguments.objective))
 
 
 if __name__ == "__main__":
-    side, size, timed = sys.argv[1:4]
-    TRL_SETTINGS = json.loads(sys.argv[4]) if len(sys.argv) > 4 else {}
-    folder = "/tmp/exp/model-" + size
-    if not Path(folder).exists():
-        fresh_policy(size).save(folder)
-    print(json.dumps(child(side, folder, int(timed), 0, "grpo"), indent=1))
+    main()

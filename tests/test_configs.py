@@ -94,7 +94,7 @@ def test_every_choice_composes_and_builds_what_it_names(
     built = parts(trainer, module, datamodule)
     for key, part in built.items():
         check(part, OmegaConf.select(config, key), key)
-    assert {f"rewards.{part}" for part in config.rewards} <= built.keys()
+    assert {f"rewards.{part}" for part in config.rewards or ()} <= built.keys()
     callbacks = {pydoc.locate(callback._target_) for callback in config.callbacks.values()}
     assert callbacks <= {type(callback) for callback in trainer.callbacks}
     assert trainer.max_epochs == config.trainer.max_epochs

@@ -12,7 +12,6 @@ from typing import Any, Literal
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import (
-    AutoConfig,
     PreTrainedTokenizerFast,
     Qwen2VLImageProcessor,
     Qwen3Config,
@@ -64,10 +63,10 @@ def tiny_policy(
     with the same language weights and a fresh vision tower. Sizes count for a fresh policy only.
     """
     if path is not None:
-        saved = AutoConfig.from_pretrained(path)
-        if modality == "image" and saved.model_type == "qwen3":
-            return add_vision(load_policy(path))
-        return load_policy(path)
+        saved = load_policy(path)
+        check_words(saved, words)
+        text = saved.model.config.model_type == "qwen3"
+        return add_vision(saved) if modality == "image" and text else saved
     tokenizer = word_tokenizer(words) if words else byte_tokenizer()
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -85,6 +84,18 @@ def tiny_policy(
     )
     text = Policy(Qwen3ForCausalLM(config), tokenizer)
     return text if modality == "text" else add_vision(text)
+
+
+def check_words(policy: Policy, words: Sequence[str]) -> None:
+    """Raise ValueError if a saved policy lacks a word of the task: it would read padding
+    instead.
+    """
+    missing = sorted(set(words) - policy.tokenizer.get_vocab().keys())
+    if missing:
+        raise ValueError(
+            f"model.path={policy.model.config.name_or_path!r} was made for another task: it has no "
+            f"word {missing[0]!r} ({len(missing)} are missing); train its earlier stages on this task"
+        )
 
 
 def add_vision(text: Policy, hidden_size: int = 64, layers: int = 2) -> Policy:

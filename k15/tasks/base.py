@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "held_out"]
 HELD_OUT_SHARE = 10  # one prompt in ten is held out
+TRIES = 10_000
 
 
 class Task(ABC):
@@ -77,10 +78,13 @@ class Task(ABC):
     def problem(self, index: int, split: Split = "train") -> Problem:
         """Problem number `index` of a split: the same for the same seed, on any machine."""
         rng = Random(f"{self.name} {self.seed} {split} {index}")
-        while True:
-            problem = self.sample(rng, rng.choice(self.levels))
-            if is_held_out(problem) == (split == "held_out"):
-                break
+        drawn = (self.sample(rng, rng.choice(self.levels)) for _ in range(TRIES))
+        problem = next((p for p in drawn if is_held_out(p) == (split == "held_out")), None)
+        if problem is None:
+            raise ValueError(
+                f"task {self.name!r}: {TRIES} questions and none in the {split} split; "
+                "the task has too few different questions"
+            )
         problem = replace(problem, id=f"{self.name}-{split}-{self.seed}-{index}")
         return problem if self.modality == "text" else self._as_picture(problem, rng)
 

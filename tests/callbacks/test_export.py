@@ -67,10 +67,10 @@ def test_the_fingerprint_is_not_there_unless_the_model_is(
 def test_nothing_is_written_when_interrupted(
     exception, ends_with, run, make_policy, tmp_path: Path
 ) -> None:
-    policy = make_policy()
-    experiment = run(
-        Export(policy, str(tmp_path), "abc123"), Raises(exception), policy=policy, epochs=3
-    )
+    policy, found = make_policy(), [{"accuracy": 0.5}] * 2
+    export = Export(policy, str(tmp_path), "abc123")
+    experiment = run(export, Raises(exception), policy=policy, found=found, epochs=3)
+    experiment.validate()
     with pytest.raises(ends_with):
         experiment.fit()
     assert experiment.trainer.current_epoch == 1

@@ -130,3 +130,9 @@ def test_what_cannot_work_is_refused_by_name(tmp_path: Path) -> None:
     seeing = tiny_policy(words=TASK.words, modality="image")
     with pytest.raises(ValueError, match="0 picture placeholders for 1 pictures"):
         seeing.expand((1, 2), PICTURES.problem(0).images)
+
+
+def test_a_policy_of_another_task_is_refused(tmp_path: Path) -> None:
+    tiny_text().save(tmp_path)
+    with pytest.raises(ValueError, match="no word ' eleven'"):
+        tiny_policy(str(tmp_path), words=(*TASK.words, " eleven"))

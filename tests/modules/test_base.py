@@ -65,9 +65,10 @@ def test_frozen_parameters_are_not_handed_to_the_optimizer() -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"hidden_size": 64}, r"lm_head|embed_tokens.weight is \[7, 32\] there and \[7, 64\] here"),
+        ({"hidden_size": 64}, r"model\.embed_tokens\.weight is \[7, 32\] there and \[7, 64\] here"),
         ({"layers": 2}, r"model\.layers\.1\.\S+ is absent there and \[.*\] here"),
     ],
+    ids=["another width", "another depth"],
 )
 def test_a_checkpoint_of_another_model_is_refused_by_parameter(
     other: dict[str, int], message: str, tmp_path: Path

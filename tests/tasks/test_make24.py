@@ -118,3 +118,13 @@ def test_bad_settings_are_refused_by_name() -> None:
         Make24(modality="sound")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="levels"):
         Make24(levels=[9]).problem(0)
+
+
+def test_a_task_with_one_question_says_so_instead_of_searching_forever() -> None:
+    class One(Make24):
+        def sample(self, rng: Random, level: int) -> Problem:
+            return EXAMPLE
+
+    held_out = is_held_out(EXAMPLE)
+    with pytest.raises(ValueError, match="too few different questions"):
+        One().problem(0, "train" if held_out else "held_out")
