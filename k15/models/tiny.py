@@ -94,7 +94,8 @@ def check_words(policy: Policy, words: Sequence[str]) -> None:
     if missing:
         raise ValueError(
             f"model.path={policy.model.config.name_or_path!r} was made for another task: it has no "
-            f"word {missing[0]!r} ({len(missing)} are missing); train its earlier stages on this task"
+            f"word {missing[0]!r} ({len(missing)} are missing); train its earlier stages on this "
+            "task"
         )
 
 
