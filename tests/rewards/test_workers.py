@@ -120,6 +120,15 @@ def test_a_silent_worker_is_a_failure(make_pool):
         pool.call({"sleep": 600})
 
 
+@pytest.fixture
+def _ctrl_c_is_heard():
+    """A process that a shell started in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("_ctrl_c_is_heard")
 def test_an_interrupted_request_does_not_leave_its_reply_to_the_next(make_pool, tmp_path):
     pool, mark = make_pool(size=1), tmp_path / "mark"
 
