@@ -24,6 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from k15.models.norms import write_out_norms
 from k15.types import Problem
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Policy:
 
     def __init__(self, model: Any, processor: Any) -> None:
         self.model = model
+        write_out_norms(model)
         self.processor = processor
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.image_processor = getattr(processor, "image_processor", None)

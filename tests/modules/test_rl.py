@@ -145,7 +145,7 @@ def test_later_steps_are_measured_against_the_policy_at_the_start() -> None:
     train(moved, Experience(iteration=1, groups=first), problems_per_iteration=2)
     train(trained, batch, minibatches_per_iteration=2)
     expected = literal_gradient(moved, reference, Experience(iteration=1, groups=second))
-    torch.testing.assert_close(gradients(trained), expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(gradients(trained), expected, atol=5e-5, rtol=0)
 
 
 @pytest.mark.parametrize("tokens_per_microbatch", [1, 64, 200])
