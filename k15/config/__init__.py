@@ -6,8 +6,10 @@
 Groups
     `configs/<group>/<choice>.yaml` is one choice of a group. Its content goes under
     `config.<group>`; for the groups that the entry (`configs/train.yaml`) lists as `root_groups`,
-    to the root. A choice ending in `.yaml` is a file of the user's own: a path from the working
-    directory or, in a YAML, from its folder.
+    to the root. For those under `many_groups`, the choice may be a list, and each one's content
+    goes under `config.<group>.<choice>`. An entry has the groups that its `defaults` name. A choice
+    ending in `.yaml` is a file of the user's own: a path from the working directory or, in a YAML,
+    from its folder.
 Choices
     The entry and every chosen file may hold `defaults:`, a mapping of group to choice; null leaves
     a group out (`config.<group>` is null then). The entry speaks first and is overruled by the file
@@ -38,7 +40,7 @@ from omegaconf import DictConfig, OmegaConf
 from k15.config.errors import ConfigError
 from k15.config.groups import Tree, merge, settle, usage
 from k15.config.nodes import build, faults, plain
-from k15.config.overrides import apply, keys, parse, stray
+from k15.config.overrides import apply, keys, parse, spread, stray
 
 __all__ = ["ConfigError", "build", "exit_on_error", "fingerprint", "load"]
 
@@ -71,6 +73,7 @@ def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
     choices = settle(tree, choices)
     config = merge(tree, choices)
     names = [*keys(config), *tree.groups]
+    spread(overrides, config, tree.many_groups)
     found = [stray(word, names) for word in strays] + apply(config, overrides, names)
     config.choices = choices
     found += faults(config)

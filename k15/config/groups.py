@@ -15,13 +15,16 @@ from yaml import YAMLError
 from k15.config.errors import ConfigError, did_you_mean, one_line
 
 Choices = dict[str, str | None]
-"""Group -> choice, None for a group that is left out."""
+"""Group -> choice, None for a group that is left out; several choices are joined by commas."""
 
 ROUNDS = 20  # far more than files choose files that choose files
 
 
 class Tree:
-    """A folder of configs: an entry file and a folder for each group. Reads each file once."""
+    """A folder of configs: an entry file and a folder for each group that its defaults name.
+
+    Reads each file once.
+    """
 
     def __init__(self, root: Path, entry: str) -> None:
         self.root = root
@@ -29,16 +32,22 @@ class Tree:
         self.entry = root / f"{entry}.yaml"
         if not self.entry.is_file():
             raise ConfigError(f"{self.entry}: no such file, and configs start from it")
-        folders = [path.name for path in root.iterdir() if path.is_dir()]
-        self.groups = sorted(name for name in folders if name[0] not in "._")
-        self.root_groups: list[str] = self._read(self.entry).get("root_groups") or []
+        entry_content = self._read(self.entry)
+        self.root_groups: list[str] = entry_content.get("root_groups") or []
+        self.many_groups: list[str] = entry_content.get("many_groups") or []
+        self.groups = sorted(name for name in entry_content.get("defaults") or {})
 
     def names(self, group: str) -> list[str]:
         """The choices in a group's folder."""
         return sorted(path.stem for path in (self.root / group).glob("*.yaml"))
 
+    def paths(self, group: str, choice: str) -> dict[str, Path]:
+        """The files of a group's choice by name; several where the group takes many."""
+        chosen = choice.split(",") if group in self.many_groups else [choice]
+        return {Path(name).stem: self.path(group, name) for name in chosen}
+
     def path(self, group: str, choice: str) -> Path:
-        """The file of a choice."""
+        """The file of one choice."""
         own = choice.endswith(".yaml")
         path = Path(choice).expanduser() if own else self.root / group / f"{choice}.yaml"
         if not path.is_file():
@@ -49,7 +58,7 @@ class Tree:
 
     def content(self, path: Path) -> dict[str, Any]:
         """What a file says, interpolations as written, without what it chooses."""
-        reserved = ("defaults", "root_groups")
+        reserved = ("defaults", "root_groups", "many_groups")
         return {key: value for key, value in self._read(path).items() if key not in reserved}
 
     def defaults(self, path: Path) -> Choices:
@@ -59,12 +68,14 @@ class Tree:
             raise ConfigError(f"{path}: defaults is a mapping of group to choice, got {defaults!r}")
         choices: Choices = {}
         for group, choice in defaults.items():
-            if group not in self.groups:
+            if not (self.root / str(group)).is_dir():
                 hint = did_you_mean(str(group), self.groups)
                 raise ConfigError(f"{path}: defaults: {group} is no group{hint}")
-            if choice is not None and str(choice).endswith(".yaml"):
+            if group not in self.groups:
+                continue  # another entry's
+            if isinstance(choice, str) and choice.endswith(".yaml"):
                 choice = path.parent / Path(choice).expanduser()
-            choices[group] = None if choice is None else str(choice)
+            choices[group] = joined(choice)
         return choices
 
     def _read(self, path: Path) -> dict[str, Any]:
@@ -92,7 +103,8 @@ def settle(tree: Tree, given: Choices) -> Choices:
         others = [group for group in choices if group not in tree.root_groups]
         for group in [*tree.root_groups[:1], *others, *tree.root_groups[1:]]:
             if choice := choices.get(group):
-                settled |= tree.defaults(tree.path(group, choice))
+                for path in tree.paths(group, choice).values():
+                    settled |= tree.defaults(path)
         settled |= given
         if settled == choices:
             return settled
@@ -107,14 +119,23 @@ def settle(tree: Tree, given: Choices) -> Choices:
 def merge(tree: Tree, choices: Choices) -> DictConfig:
     """The content of the entry, of the other groups and of the root groups, in this order."""
     others = [group for group in choices if group not in tree.root_groups]
-    content = {
-        group: tree.content(tree.path(group, choice)) for group, choice in choices.items() if choice
-    }
+    content: dict[str, Any] = {}
+    for group, choice in choices.items():
+        if choice:
+            files = {name: tree.content(path) for name, path in tree.paths(group, choice).items()}
+            content[group] = files if group in tree.many_groups else next(iter(files.values()))
     left_out = {group: None for group in others if group not in content}
     layers = [left_out | tree.content(tree.entry)]
     layers += [{group: content[group]} for group in others if group in content]
     layers += [content[group] for group in tree.root_groups if group in content]
     return cast(DictConfig, OmegaConf.merge(*layers))
+
+
+def joined(choice: Any) -> str | None:
+    """A choice, or several, as they stand in `Choices`."""
+    if choice is None or isinstance(choice, str):
+        return choice
+    return ",".join(map(str, choice)) if isinstance(choice, list) else str(choice)
 
 
 def usage(tree: Tree) -> str:
@@ -126,7 +147,7 @@ def usage(tree: Tree) -> str:
         lines.append(f"{group}:")
         for name in tree.names(group):
             about = (_comment(tree.path(group, name)) or [""])[0]
-            mark = "*" if defaults.get(group) == name else " "
+            mark = "*" if name in (defaults.get(group) or "").split(",") else " "
             lines.append(f"  {mark} {name:<20} {about}".rstrip())
     return "\n".join([*lines, "", *HOW_TO_OVERRIDE])
 
@@ -134,6 +155,7 @@ def usage(tree: Tree) -> str:
 HOW_TO_OVERRIDE = """\
 group=choice           choose a file of a group (* is chosen if nothing else is said)
 group=my/own.yaml      choose a file of your own
+group=[one,two]        choose several, where the entry allows it; group.key=value is for all of them
 group=null             leave a group out
 key.key=value          change a value that --cfg shows; values are YAML: 1e-3, [1, 2], {a: 1}, null
 key._target_=pkg.Name  name a class or function of your own; its parameters are keys next to it

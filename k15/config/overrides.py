@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from k15.config.errors import ConfigError, did_you_mean, nearest, one_line
-from k15.config.groups import Choices
+from k15.config.groups import Choices, joined
 from k15.config.signatures import annotation
 
 EXPECTED = {
@@ -52,7 +52,7 @@ def parse(argv: Sequence[str], groups: Sequence[str]) -> tuple[Choices, dict[str
             continue
         value = _value(word, text)
         if key in groups and not isinstance(value, dict):
-            choices[key] = value if value is None or isinstance(value, str) else text
+            choices[key] = joined(value) if value is None or isinstance(value, str | list) else text
         else:
             dotted.append(word)
     overrides = OmegaConf.to_container(OmegaConf.from_dotlist(dotted))
@@ -86,6 +86,17 @@ def apply(node: DictConfig, overrides: dict[str, Any], names: list[str], at: str
             expected = EXPECTED[_kind(old)]
             faults.append(f"{key}: expected {expected}, got {value!r} ({EXPECTED[_kind(value)]})")
     return faults
+
+
+def spread(overrides: dict[str, Any], node: DictConfig, many_groups: Sequence[str]) -> None:
+    """`benchmark.limit=5` is for every chosen benchmark: change `overrides` to say so of each."""
+    for group in many_groups:
+        given, chosen = overrides.get(group), node.get(group)
+        if not isinstance(given, dict) or not chosen:
+            continue
+        common = {key: given.pop(key) for key in list(given) if key not in chosen}
+        for name in chosen if common else ():
+            given[name] = {**common, **given.get(name, {})}
 
 
 def stray(word: str, names: list[str]) -> str:

@@ -10,7 +10,7 @@ CONFIGS = {
     "train.yaml": """
         # Train a model.
         #   python train.py stage=rl
-        defaults: {stage: rl, model: tiny, data: sums, experiment: null, debug: null}
+        defaults: {stage: rl, model: tiny, data: sums, rewards: null, experiment: null, debug: null}
         root_groups: [stage, experiment, debug]
         seed: 1
         name: ${choices.stage}-${choices.model}

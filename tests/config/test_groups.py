@@ -32,7 +32,7 @@ def test_files_that_are_not_chosen_in_the_end_have_no_say(root, write):
     write({"experiment/short.yaml": "defaults: {stage: sft}"})
     config = load("train", ["experiment=short"], root)
     assert config.choices.stage == "sft"
-    assert "rewards" not in config.choices
+    assert config.choices.rewards is None
 
 
 def test_a_default_may_lead_to_a_default(root, write):
@@ -123,3 +123,52 @@ def test_a_file_that_cannot_be_used_is_named(root, write, text, message):
 def test_an_empty_file_is_an_empty_mapping(root, write):
     write({"model/tiny.yaml": "# nothing yet"})
     assert load("train", [], root).model == {}
+
+
+MANY = {
+    "evaluate.yaml": """
+        # Measure a model.
+        defaults: {benchmark: sums, model: tiny}
+        many_groups: [benchmark]
+        """,
+    "benchmark/sums.yaml": "{path: sums.jsonl, samples: 1}",
+    "benchmark/products.yaml": """
+        defaults: {model: big, rewards: exact}
+        path: products.jsonl
+        samples: 1
+        """,
+}
+
+
+def test_many_choices_of_a_group_each_go_under_their_name(root, write):
+    write(MANY)
+    one = load("evaluate", [], root)
+    assert one.benchmark == {"sums": {"path": "sums.jsonl", "samples": 1}}
+    both = load("evaluate", ["benchmark=[sums,products]", "benchmark.products.samples=4"], root)
+    assert [both.benchmark.sums.samples, both.benchmark.products.samples] == [1, 4]
+    assert both.choices.benchmark == "sums,products"
+    # products chooses the big model; rewards are no group of this entry
+    assert both.choices.model == "big" and "rewards" not in both
+
+
+def test_a_key_of_a_group_of_many_is_for_each_of_them(root, write):
+    write(MANY)
+    chosen = ["benchmark=[sums,products]", "benchmark.samples=2", "benchmark.sums.samples=3"]
+    config = load("evaluate", chosen, root)
+    assert [config.benchmark.sums.samples, config.benchmark.products.samples] == [3, 2]
+
+
+def test_an_unknown_one_of_many_lists_the_choices(root, write):
+    write(MANY)
+    with pytest.raises(
+        ConfigError, match=r"benchmark=sumz: .*choices of benchmark: products, sums"
+    ):
+        load("evaluate", ["benchmark=[sumz,products]"], root)
+
+
+def test_an_entry_shows_its_own_groups(root, write, capsys):
+    write(MANY)
+    with pytest.raises(SystemExit):
+        load("evaluate", ["--help"], root)
+    shown = capsys.readouterr().out
+    assert "* sums" in shown and "stage:" not in shown
