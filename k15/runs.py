@@ -79,13 +79,24 @@ def stage(config: DictConfig) -> str:
 
 
 def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
-    """The command line of the stage this one starts from: what it inherits of this one."""
+    """The command line of the stage this one starts from: what it inherits of this one.
+
+    A choice that a file brought along (the task of `rewards=code`) is named there.
+    """
+    before = f"stage={config.start_from}"
     inherited = [
         argument
         for argument in argv
         if argument.partition("=")[0].partition(".")[0] in config.inherits
     ]
-    return [f"stage={config.start_from}", *inherited, *config.start_with]
+    named = {argument.partition("=")[0] for argument in inherited}
+    usual = load("train", [before]).choices
+    brought = [
+        f"{group}={choice or 'null'}"
+        for group, choice in config.choices.items()
+        if group in config.inherits and group not in named and choice != usual.get(group)
+    ]
+    return [before, *brought, *inherited, *config.start_with]
 
 
 def weights_fingerprint(argv: Sequence[str]) -> str:

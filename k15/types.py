@@ -171,6 +171,17 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedExample(Example):
+    """What a reward model learns from: the prompt shows question, reference answer and response;
+    `response_tokens` are the judge's reasoning and verdict, empty for a value head.
+    """
+
+    correct: bool
+    question: int
+    """Number of the question: responses to one question share it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackedBatch:
     """S sequences laid out for one forward pass, padded side by side or packed end to end.
 

@@ -106,3 +106,4 @@ class Benchmark(ABC):
 
     def __exit__(self, *error: object) -> None:
         """End it."""
+        return None
