@@ -39,6 +39,7 @@ class Job:
     index: int
     prompt: Prompt
     max_new_tokens: int
+    seed: int | None = None
 
     def first_state(self) -> tuple[int, int, int, int, int, int]:
         """Its row in the order of `rows.FIELDS`: the last token of the prompt is fed first."""
@@ -64,7 +65,8 @@ class DecodeLoop:
         self.policy, self.repetition, self.version = policy, sampling.repetition, version
         self.waiting = deque(jobs)
         self.prefiller = Prefiller(policy, tokens_per_prefill, [job.prompt for job in jobs])
-        self.sampler = Sampler(sampling, forbidden_tokens(policy, config.vocab_size))
+        forbidden_V = forbidden_tokens(policy, config.vocab_size)
+        self.sampler = Sampler(sampling, forbidden_V, seeds(jobs, device))
         self.stop_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
         self.stop_ids = policy.stop_ids
         self.stop_V[list(self.stop_ids)] = True
@@ -83,7 +85,8 @@ class DecodeLoop:
     def step(self) -> list[Completion]:
         """One new token for every row; returns the responses that end with it."""
         self._admit()
-        token_B, logp_B = self.sampler(self._forward())
+        logits_BV = self._forward()
+        token_B, logp_B = self.sampler(logits_BV, self.rows["request"], self.rows["length"])
         self.rows.append(token_B, logp_B)
         ended_B = self._ended(token_B)
         return self._finish(ended_B) if ended_B.any() else []
@@ -155,6 +158,18 @@ def causal_mask(position_B: Tensor, limit: int, dtype: torch.dtype) -> Tensor:
     place_L = torch.arange(limit, device=position_B.device)
     mask_BL = torch.zeros(len(position_B), limit, dtype=dtype, device=position_B.device)
     return mask_BL.masked_fill_(place_L > position_B[:, None], -torch.inf)[:, None, None]
+
+
+def seeds(jobs: Sequence[Job], device: torch.device) -> Tensor | None:
+    """[J] the requests' own seeds by their index; None if they have none."""
+    given = {job.index: job.seed for job in jobs if job.seed is not None}
+    if not given:
+        return None
+    if len(given) < len(jobs):
+        raise ValueError(
+            f"{len(given)} of {len(jobs)} requests have a seed; give it to all or none"
+        )
+    return torch.tensor([given[index] for index in range(len(jobs))], device=device)
 
 
 def forbidden_tokens(policy: Policy, vocabulary: int) -> Tensor:

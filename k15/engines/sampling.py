@@ -1,6 +1,6 @@
 """Drawing the next token of every row at once.
 
-Legend: B rows, V vocabulary.
+Legend: B rows, J requests of a call, V vocabulary.
 """
 
 from __future__ import annotations
@@ -15,19 +15,25 @@ class Sampler:
     """Draws tokens as `sampling` says, never one of the forbidden ones.
 
     One uniform number per row and step, inverted through the cumulative distribution: the stream
-    of random numbers, and so the tokens, depends on the seed and the order of the rows alone.
+    of random numbers, and so the tokens, depends on the seed and the order of the rows alone, or,
+    where requests have seeds of their own, on these.
     """
 
-    def __init__(self, sampling: Sampling, forbidden_V: Tensor) -> None:
+    def __init__(self, sampling: Sampling, forbidden_V: Tensor, seed_J: Tensor | None) -> None:
+        """`seed_J` are the seeds of the call's requests, None if they have none."""
         self.temperature, self.top_p = sampling.temperature, sampling.top_p
         self.forbidden_V = forbidden_V if forbidden_V.any() else None
         self.generator = torch.Generator(forbidden_V.device).manual_seed(sampling.seed)
+        self.seed_J = seed_J
 
-    def __call__(self, logits_BV: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(
+        self, logits_BV: Tensor, request_B: Tensor, step_B: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """[B] tokens and [B] their log-probabilities under softmax(logits / temperature).
 
         The log-probabilities are taken before top-p and before tokens are forbidden, as a trainer
-        computes them; if greedy, at temperature 1.
+        computes them; if greedy, at temperature 1. `request_B` and `step_B` say which request each
+        row answers and how many tokens it has.
         """
         scaled_BV = logits_BV.float()
         if self.temperature not in (0, 1):
@@ -36,25 +42,53 @@ class Sampler:
         allowed_BV = logp_BV
         if self.forbidden_V is not None:
             allowed_BV = logp_BV.masked_fill(self.forbidden_V, -torch.inf)
-        token_B1 = self._draw(allowed_BV)
+        if self.temperature == 0:
+            token_B1 = allowed_BV.argmax(-1, keepdim=True)
+        else:
+            token_B1 = self._draw(allowed_BV, self._uniform(request_B, step_B))
         return token_B1[:, 0], logp_BV.gather(1, token_B1)[:, 0]
 
-    def _draw(self, logp_BV: Tensor) -> Tensor:
-        if self.temperature == 0:
-            return logp_BV.argmax(-1, keepdim=True)
+    def _draw(self, logp_BV: Tensor, uniform_B: Tensor) -> Tensor:
         probability_BV = logp_BV.softmax(-1)
         if self.top_p < 1:
             probability_BV = nucleus(probability_BV, self.top_p)
-        return inverse_cdf(probability_BV, self.generator)
+        return inverse_cdf(probability_BV, uniform_B)
+
+    def _uniform(self, request_B: Tensor, step_B: Tensor) -> Tensor:
+        if self.seed_J is not None:
+            return hashed_uniform(self.seed_J[request_B], step_B)
+        device = self.generator.device
+        return torch.rand(len(request_B), 1, generator=self.generator, device=device)[:, 0]
 
 
-def inverse_cdf(probability_BV: Tensor, generator: torch.Generator) -> Tensor:
-    """[B, 1] tokens drawn from rows that need not sum to one, with one random number per row."""
+def inverse_cdf(probability_BV: Tensor, uniform_B: Tensor) -> Tensor:
+    """[B, 1] tokens drawn from rows that need not sum to one, by numbers from [0, 1)."""
     cumulative_BV = probability_BV.cumsum(-1)
-    uniform_B1 = torch.rand(len(probability_BV), 1, generator=generator, device=generator.device)
     # In (0, total]: the first entry that reaches it has a probability above 0, and there is one.
-    reach_B1 = (1 - uniform_B1) * cumulative_BV[:, -1:]
+    reach_B1 = (1 - uniform_B[:, None]) * cumulative_BV[:, -1:]
     return torch.searchsorted(cumulative_BV, reach_B1)
+
+
+def hashed_uniform(seed_B: Tensor, step_B: Tensor) -> Tensor:
+    """[B] numbers from [0, 1), a function of seed and step: SplitMix64's output, its top 24 bits.
+
+    https://doi.org/10.1145/2714064.2660195; int64 arithmetic wraps around as uint64 does.
+    """
+    z_B = seed_B + (step_B + 1) * signed(0x9E3779B97F4A7C15)
+    z_B = (z_B ^ shifted(z_B, 30)) * signed(0xBF58476D1CE4E5B9)
+    z_B = (z_B ^ shifted(z_B, 27)) * signed(0x94D049BB133111EB)
+    z_B = z_B ^ shifted(z_B, 31)
+    return shifted(z_B, 40).float() / 2**24
+
+
+def shifted(z_B: Tensor, bits: int) -> Tensor:
+    """z >> bits, filled with zeros."""
+    return (z_B >> bits) & (2 ** (64 - bits) - 1)
+
+
+def signed(number: int) -> int:
+    """The int64 with the bits of a uint64."""
+    return number - 2**64 if number >= 2**63 else number
 
 
 def nucleus(probability_BV: Tensor, top_p: float) -> Tensor:

@@ -77,7 +77,7 @@ class TransformersEngine:
             if key not in prompts:
                 prompts[key] = Prompt(self.policy.expand(request.tokens, request.images))
             self._check(index, request, len(prompts[key].expanded.tokens))
-            jobs.append(Job(index, prompts[key], request.max_new_tokens))
+            jobs.append(Job(index, prompts[key], request.max_new_tokens, request.seed))
         return jobs
 
     def _check(self, index: int, request: Request, length: int) -> None:

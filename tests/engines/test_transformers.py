@@ -1,3 +1,4 @@
+from dataclasses import replace
 from functools import cache
 from itertools import islice
 
@@ -175,6 +176,26 @@ def test_the_seed_decides():
     )
     assert first == again
     assert first != other
+
+
+def test_a_seed_of_its_own_makes_a_request_independent_of_the_others():
+    policy = policy_named("qwen3")
+    requests = [
+        replace(request, seed=7 + index)
+        for index, request in enumerate(requests_for("qwen3", samples=2))
+    ]
+    alone = [run(policy, [request], Sampling())[0].tokens for request in requests]
+    for slots, sampling in ((3, Sampling(seed=1)), (18, Sampling(seed=2))):
+        together = run(policy, requests, sampling, slots=slots)
+        assert [completion.tokens for completion in together] == alone
+    other = run(policy, [replace(request, seed=99) for request in requests], Sampling())
+    assert [completion.tokens for completion in other] != alone
+
+
+def test_seeds_for_some_requests_only_are_refused():
+    policy, (first, *others) = policy_named("qwen3"), requests_for("qwen3")
+    with pytest.raises(ValueError, match="1 of 9 requests have a seed"):
+        run(policy, [replace(first, seed=1), *others], Sampling())
 
 
 def test_top_p_stays_in_the_nucleus():
