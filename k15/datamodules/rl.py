@@ -106,7 +106,7 @@ class RLDataModule(LightningDataModule):
     def too_long(self, problem: Problem) -> dict[str, str]:
         """Why a problem does not fit into the context, by its id; empty if it does."""
         longest, context = self.collector.plan.max_response_tokens, self.policy.context
-        length = len(self.policy.expand(self.policy.encode(problem), problem.images).tokens)
+        length = self.policy.length(self.policy.encode(problem), problem.images)
         if length + longest <= context:
             return {}
         return {

@@ -38,6 +38,20 @@ class Response:
     finish: str
     """"stop", "length" (truncated) or "repetition"; "given" for responses made elsewhere."""
 
+    @classmethod
+    def at(cls, key: Key, text: str, tokens: int, finish: str) -> Response:
+        """The response to the sample with this key."""
+        benchmark, prompting, problem, index = key
+        return Response(
+            benchmark=benchmark,
+            prompting=prompting,
+            id=problem,
+            index=index,
+            response=text,
+            tokens=tokens,
+            finish=finish,
+        )
+
     @property
     def key(self) -> Key:
         """What tells samples apart."""

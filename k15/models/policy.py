@@ -145,6 +145,10 @@ class Policy:
             tokens=expanded, positions=self._positions(expanded, features), features=features
         )
 
+    def length(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> int:
+        """Tokens that the model sees: a placeholder counts as its picture's visual tokens."""
+        return len(self.expand(tokens, images).tokens) if images else len(tokens)
+
     def save(self, folder: Path | str) -> None:
         """Write a Hugging Face folder: weights, configuration, tokenizer, processor, chat
         template.

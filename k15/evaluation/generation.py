@@ -1,0 +1,173 @@
+"""Responses of all benchmarks through one engine, also where a prompting mode takes several steps.
+
+Each sample is an open solving: a generator that waits for replies of the engine or for work in a
+thread. What all of them ask goes to the engine together, in calls of equal temperature and top-p.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from k15.engines.protocol import Request, RolloutEngine, Sampling
+from k15.evaluation.benchmark import Benchmark
+from k15.evaluation.prompting.base import Ask, Reply, Solving
+from k15.evaluation.samples import Key
+from k15.rewards.base import GraderFailure
+from k15.types import Problem
+
+SHORTEST = 16  # tokens of a response that the context must leave room for
+SILENCE = 600.0  # seconds that a prompting mode's own work may take
+Finished = Callable[[Key, "Reply | GraderFailure"], None]
+
+
+class Codec(Protocol):
+    """Between problems and token ids; `k15.models.policy.Policy` is one."""
+
+    @property
+    def context(self) -> int: ...
+
+    def encode(self, problem: Problem) -> tuple[int, ...]: ...
+
+    def decode(self, tokens: Sequence[int]) -> str: ...
+
+    def length(self, tokens: Sequence[int], images: Sequence[Any] = ()) -> int: ...
+
+
+@dataclass(slots=True)
+class Open:
+    """A sample that is being generated."""
+
+    key: Key
+    solving: Solving
+    benchmark: Benchmark
+    asked: int = 0
+    """Asks so far: part of the seed of the next."""
+    replies: list[Reply | None] = field(default_factory=list)
+    """Of the asks under way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """One ask of an open sample."""
+
+    open: Open
+    place: int
+    request: Request
+
+
+class Generation:
+    """Drives the open solvings until each has its response, which goes to `finished`."""
+
+    def __init__(
+        self, engine: RolloutEngine, codec: Codec, *, seed: int, threads: int, finished: Finished
+    ) -> None:
+        self.engine, self.codec, self.seed, self.finished = engine, codec, seed, finished
+        self.threads = ThreadPoolExecutor(threads)
+        self.waiting: list[Waiting] = []
+        self.working: dict[Future[Any], Open] = {}
+        self.encoded: dict[tuple[Any, ...], tuple[tuple[int, ...], int]] = {}
+
+    def run(self, opened: Iterable[Open]) -> None:
+        """All of them, in as few calls of the engine as their steps allow.
+
+        Raises ValueError before the engine is called if a prompt does not fit into the context.
+        """
+        try:
+            for open in opened:
+                self._advance(open, None)
+            while self.waiting or self.working:
+                if not self.waiting:
+                    self._collect_work(SILENCE)
+                for group in self._take_groups():
+                    self._answer(group)
+        finally:
+            self.threads.shutdown(wait=False, cancel_futures=True)
+
+    def _take_groups(self) -> list[list[Waiting]]:
+        """What waits for the engine, by how it is sampled."""
+        groups: dict[tuple[float, float], list[Waiting]] = defaultdict(list)
+        for waiting in self.waiting:
+            benchmark = waiting.open.benchmark
+            groups[benchmark.temperature, benchmark.top_p].append(waiting)
+        self.waiting = []
+        return list(groups.values())
+
+    def _answer(self, group: list[Waiting]) -> None:
+        benchmark = group[0].open.benchmark
+        sampling = Sampling(temperature=benchmark.temperature, top_p=benchmark.top_p)
+        for completion in self.engine.generate([one.request for one in group], sampling):
+            waiting = group[completion.index]
+            text = self.codec.decode(completion.tokens)
+            reply = Reply(text=text, tokens=len(completion.tokens), finish=completion.finish)
+            replies = waiting.open.replies
+            replies[waiting.place] = reply
+            if None not in replies:
+                self._advance(waiting.open, list(replies))
+            self._collect_work(0)
+
+    def _advance(self, open: Open, value: Any) -> None:
+        """Send a solving what it waited for; take what it wants next."""
+        try:
+            work = open.solving.send(value)
+        except StopIteration as end:
+            self.finished(open.key, end.value)
+            return
+        if callable(work):
+            self.working[self.threads.submit(work)] = open
+            return
+        open.replies = [None] * len(work)
+        requests = [self._request(open, ask) for ask in work]
+        self.waiting += [Waiting(open, place, request) for place, request in enumerate(requests)]
+
+    def _collect_work(self, seconds: float) -> None:
+        """Go on with the solvings whose work is done, after waiting for the first that long."""
+        if not self.working:
+            return
+        done, _ = wait(self.working, seconds, FIRST_COMPLETED)
+        if not done and seconds:
+            keys = ", ".join(str(open.key) for open in list(self.working.values())[:3])
+            raise TimeoutError(f"no work ended within {seconds:g} s; it waits for {keys}")
+        for future in done:
+            open = self.working.pop(future)
+            failure = future.exception()
+            if isinstance(failure, GraderFailure):
+                self.finished(open.key, failure)
+            else:
+                self._advance(open, future.result())
+
+    def _request(self, open: Open, ask: Ask) -> Request:
+        tokens, length = self._encode(ask.problem)
+        wanted = ask.max_tokens or open.benchmark.max_response_tokens
+        room = self.codec.context - length
+        if room < min(SHORTEST, wanted):
+            raise ValueError(
+                f"benchmark {open.key[0]}: the prompt of problem {open.key[2]!r} has {length} "
+                f"tokens and the model's context is {self.codec.context}; take a model with a "
+                "longer context"
+            )
+        open.asked += 1
+        return Request(
+            tokens=tokens,
+            images=ask.problem.images,
+            max_new_tokens=min(wanted, room),
+            seed=seed_of(self.seed, *open.key, open.asked),
+        )
+
+    def _encode(self, problem: Problem) -> tuple[tuple[int, ...], int]:
+        """Its tokens, and how many the model sees; samples of one prompt share the work."""
+        key = (repr(problem.prompt), *map(id, problem.images))
+        if key not in self.encoded:
+            tokens = self.codec.encode(problem)
+            self.encoded[key] = tokens, self.codec.length(tokens, problem.images)
+        return self.encoded[key]
+
+
+def seed_of(*parts: object) -> int:
+    """A seed below 2^63 that depends on all parts."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1

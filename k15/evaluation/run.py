@@ -1,0 +1,137 @@
+"""What `evaluate.py` does: build the parts, run the evaluator, write the results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+from k15.config import ConfigError, build
+from k15.evaluation.compare import write_comparison
+from k15.evaluation.evaluator import Evaluator
+from k15.evaluation.folder import GIVEN, given_responses, newest_model, opened
+from k15.evaluation.problems_file import read_problems, write_problems
+from k15.evaluation.prompting.base import Once
+from k15.evaluation.report import write_report
+from k15.evaluation.results import results, ungraded_responses, write_results
+from k15.evaluation.samples import Journal, Response
+from k15.evaluation.table import comparison_table, groups_table, scores_table
+from k15.progress import quiet
+from k15.runs import unused_folder
+
+
+def evaluate(config: DictConfig) -> str:
+    """Generate and grade what is missing in the run's folder; returns the table of scores.
+
+    Raises ConfigError for a folder that holds another run, ValueError for parts that cannot work.
+    """
+    quiet()
+    torch.set_num_threads(config.threads)
+    fabric = build(config.fabric)
+    fabric.launch()
+    if config.run_dir is None:
+        config.run_dir = str(unused_folder(Path(config.outputs, "evaluate")))
+    config.run_dir = fabric.broadcast(config.run_dir)
+    if config.responses is None and config.choices.model == "trained":
+        config.model.path = config.model.path or newest_model(config.outputs)
+    with opened(config) if fabric.is_global_zero else nullcontext(Path(config.run_dir)) as folder:
+        evaluator = evaluator_of(config, folder, fabric.global_rank, fabric.world_size)
+        if config.responses is None:
+            print(f"model: {config.model.path}\nrun_dir: {folder}", flush=True)
+            policy = build(config.model)
+            policy.model.to(fabric.device)
+            evaluator.run(build(config.engine, policy=policy), policy)
+        else:
+            take_responses(config, evaluator)
+            evaluator.run(None, None)
+        fabric.barrier()
+        return finished(config, evaluator) if fabric.is_global_zero else ""
+
+
+def evaluator_of(config: DictConfig, folder: Path, rank: int, ranks: int) -> Evaluator:
+    """The evaluator of the configured benchmarks and promptings."""
+    return Evaluator(
+        benchmarks=build(config.benchmark),
+        promptings=build(config.prompting) if config.responses is None else {GIVEN: as_given()},
+        run_dir=folder,
+        seed=config.seed,
+        threads=config.grading_threads,
+        max_ungraded=config.max_ungraded,
+        rank=rank,
+        ranks=ranks,
+    )
+
+
+def as_given() -> Once:
+    """Stands for whatever brought forth responses made elsewhere."""
+    return Once(name=GIVEN, instruction="")
+
+
+def take_responses(config: DictConfig, evaluator: Evaluator) -> None:
+    """Put the responses of `config.responses` where the evaluator finds them.
+
+    Raises ConfigError unless they are of one benchmark.
+    """
+    if len(evaluator.benchmarks) != 1:
+        raise ConfigError(
+            f"responses={config.responses}: of which benchmark are they? "
+            f"Choose one; there are {', '.join(evaluator.benchmarks)}"
+        )
+    ((name, benchmark),) = evaluator.benchmarks.items()
+    benchmark.limit = None
+    lines = given_responses(config.responses, name, set(evaluator.problems[name]))
+    benchmark.samples = max(line.index for line in lines) + 1
+    asked = {line.id for line in lines}
+    if missing := [problem for problem in evaluator.problems[name] if problem not in asked]:
+        print(
+            f"{len(missing)} of {len(missing) + len(asked)} problems of {name} have no response, "
+            f"such as {missing[0]}: scores are over the other {len(asked)}",
+            flush=True,
+        )
+    path = evaluator.run_dir / "responses.jsonl"
+    if not path.exists():
+        journal = Journal(path, Response)
+        for line in lines:
+            journal.append(line)
+        journal.close()
+
+
+def finished(config: DictConfig, evaluator: Evaluator) -> str:
+    """Write results and report from what all ranks wrote; the table of scores."""
+    folder = evaluator.run_dir
+    for name, benchmark in evaluator.benchmarks.items():
+        write_problems(folder, name, benchmark, list(evaluator.problems[name].values()))
+    found = results(
+        evaluator.samples(),
+        read_problems(folder),
+        evaluator.benchmarks,
+        model=str(config.model.path) if config.responses is None else str(config.responses),
+        settings=settings(config),
+        ungraded=ungraded_responses(folder),
+    )
+    write_results(folder, found)
+    lines = [scores_table(found), groups_table(found), f"results: {folder}/results.json"]
+    if config.report:
+        lines.append(f"report: {write_report(folder)}")
+    return "\n".join(line for line in lines if line)
+
+
+def settings(config: DictConfig) -> Mapping[str, Any]:
+    """What tells this run from others."""
+    plain = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(plain, dict)
+    return {key: plain[key] for key in ("seed", "benchmark", "prompting", "engine")}
+
+
+def compare(config: DictConfig) -> str:
+    """Two or more finished runs side by side, with significance; writes a page beside it."""
+    folders = [Path(folder) for folder in config.compare]
+    if len(folders) < 2:
+        raise ConfigError(f"compare={list(config.compare)}: give two folders or more")
+    folder = unused_folder(Path(config.outputs, "compare"))
+    found = write_comparison(folders, folder)
+    return f"{comparison_table(found)}\nreport: {folder}"
