@@ -28,9 +28,10 @@ def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
     """
     config = load("train", argv)
     check_sizes(config)
+    judges = reward_models(config, argv)
     if config.resume is not None:
-        return [resumed(config)]
-    earlier = [] if config.start_from is None else start(config, argv)
+        return [*judges, resumed(config)]
+    earlier = [*judges, *([] if config.start_from is None else start(config, argv))]
     return [*earlier, new_run(config, argv)]
 
 
@@ -73,6 +74,35 @@ def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
     return stages
 
 
+def reward_models(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
+    """Point rewards without a path at the model of the stage that trains them (`trained_by`);
+    return the stages to train before.
+
+    Raises ConfigError where problems are not procedural: then nobody knows what to train it on.
+    """
+    stages = []
+    for name, reward in (config.get("rewards") or {}).items():
+        if reward.get("trained_by") is None or reward.path is not None:
+            continue
+        before = [
+            f"stage={reward.trained_by}",
+            *chosen(argv, ("seed", "threads", "outputs", "task")),
+        ]
+        found = find_model(config.outputs, reward.trained_by, weights_fingerprint(before))
+        if found is None and "task" not in config.data:
+            raise ConfigError(
+                f"rewards.{name}.path=null: give a reward model of these problems. To train one:\n"
+                f"python train.py stage={reward.trained_by} data=judgements data.path=<labelled "
+                f"responses>\nthen rewards.{name}.path=<its run_dir>/model"
+            )
+        if found is None:
+            print(f"rewards.{name} needs stage={reward.trained_by}, which is trained first")
+            stages += stages_to_run(before)
+        reward.path = str(found or f"{stages[-1].run_dir}/model")
+        print(f"rewards.{name} is the model in {reward.path}")
+    return stages
+
+
 def stage(config: DictConfig) -> str:
     """The name of the stage, also where its YAML is a file of one's own."""
     return Path(config.choices.stage).stem
@@ -84,11 +114,7 @@ def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
     A choice that a file brought along (the task of `rewards=code`) is named there.
     """
     before = f"stage={config.start_from}"
-    inherited = [
-        argument
-        for argument in argv
-        if argument.partition("=")[0].partition(".")[0] in config.inherits
-    ]
+    inherited = chosen(argv, config.inherits)
     named = {argument.partition("=")[0] for argument in inherited}
     usual = load("train", [before]).choices
     brought = [
@@ -97,6 +123,11 @@ def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
         if group in config.inherits and group not in named and choice != usual.get(group)
     ]
     return [before, *brought, *inherited, *config.start_with]
+
+
+def chosen(argv: Sequence[str], keys: Sequence[str]) -> list[str]:
+    """The arguments whose key starts with one of `keys`."""
+    return [word for word in argv if word.partition("=")[0].partition(".")[0] in keys]
 
 
 def weights_fingerprint(argv: Sequence[str]) -> str:

@@ -50,9 +50,15 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     tiny_policy(hidden_size=32, layers=1).save(folder / "model")
     rows = [{"problem": f"What is {i}+{i}?", "answer": 2 * i, "level": 1} for i in range(50)]
     (folder / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    judged = [
+        {"question": f"{i}+{i}?", "reference_answer": 2 * i, "response": "A: 4", "correct": i == 2}
+        for i in range(9)
+    ]
+    (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
     return {
         "model=hf": [f"model.path={folder}/model", "model.dtype=float32"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
+        "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
         "trainer=gpu": ON_A_CPU,
         **{stage: ["task.modality=image"] for stage in WANTS_PICTURES},
     }

@@ -94,3 +94,48 @@ def test_resuming_needs_a_checkpoint() -> None:
 def test_sizes_are_checked_before_anything_is_built() -> None:
     with pytest.raises(ConfigError, match=r"minibatches_per_iteration=5"):
         runs.stages_to_run(["stage=rl", "sizes.minibatches_per_iteration=5"])
+
+
+def test_a_task_that_another_choice_brings_along_is_trained_from_the_start() -> None:
+    """`rewards=code` chooses the task; rewards themselves are of RL alone."""
+    stages = runs.stages_to_run(["stage=rl", "rewards=code", "task.levels=[1]"])
+    assert names(stages) == ["pretrain", "sft", "rl"]
+    assert {config.choices.task for config in stages} == {"programs"}
+    assert [config.task.levels for config in stages] == [[1]] * 3
+    assert [config.choices.rewards for config in stages] == [None, None, "code"]
+    (rl,) = stages[2:]
+    assert rl.fingerprint == runs.weights_fingerprint(
+        ["stage=rl", "rewards=code", "task.levels=[1]"]
+    )
+
+
+def test_a_choice_on_the_command_line_wins_over_one_brought_along() -> None:
+    stages = runs.stages_to_run(["stage=rl", "rewards=code", "task=make24"])
+    assert {config.choices.task for config in stages} == {"make24"}
+
+
+def test_weights_of_the_task_are_found_whoever_chose_it(tmp_path: Path) -> None:
+    model = finish(tmp_path, "sft", "one", ["stage=sft", "task=programs"])
+    (rl,) = runs.stages_to_run(["stage=rl", "rewards=code"])
+    assert Path(rl.model.path).resolve() == model.resolve()
+
+
+def test_a_reward_model_is_trained_first_or_found(tmp_path: Path) -> None:
+    """On the task and the seed of the run, whatever its own model or data."""
+    argv = ["stage=rl", "start_from=null", "rewards=reward_model", "task.levels=[1]"]
+    judge, rl = runs.stages_to_run([*argv, "model.hidden_size=32"])
+    assert names([judge, rl]) == ["reward_model", "rl"]
+    assert (list(judge.task.levels), judge.model.hidden_size) == ([1], 64)
+    assert rl.rewards.answer.path == f"{judge.run_dir}/model"
+    model = finish(tmp_path, "reward_model", "one", ["stage=reward_model", "task.levels=[1]"])
+    (rl,) = runs.stages_to_run(argv)
+    assert Path(rl.rewards.answer.path).resolve() == model.resolve()
+    (rl,) = runs.stages_to_run([*argv, "rewards.answer.path=mine"])
+    assert rl.rewards.answer.path == "mine"
+    assert len(runs.stages_to_run([*argv, "seed=2"])) == 2
+
+
+def test_a_reward_model_of_records_has_to_be_given() -> None:
+    argv = ["stage=rl", "start_from=null", "data=math", "rewards=cot_reward_model"]
+    with pytest.raises(ConfigError, match=r"train\.py stage=cot_reward_model data=judgements"):
+        runs.stages_to_run(argv)

@@ -25,3 +25,11 @@ class TaskReward(RewardCallback):
 
     def score(self, group: RolloutGroup) -> list[float]:
         return [self.task.check(group.problem, rollout.text) for rollout in group.rollouts]
+
+
+class TaskTruth(TaskReward):
+    """The same as a figure beside another verifier: logged under its name, not an outcome. Give it
+    weight 0, and the policy is not trained on it.
+    """
+
+    outcome = False

@@ -1,0 +1,219 @@
+"""Labelled responses for the reward models: from a procedural task, or from a file of records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from lightning.pytorch import LightningDataModule
+from torch.utils.data import DataLoader
+
+from k15.datamodules.demonstrations import LengthBuckets
+from k15.models.policy import Policy
+from k15.records import read_records
+from k15.tasks.base import Split
+from k15.tasks.judging import Judgement, Judging, judging_problem
+from k15.types import JudgedExample
+
+
+class JudgementSource(Protocol):
+    """What `JudgementData` needs of a source."""
+
+    words: tuple[str, ...]
+    """The tiny tokenizer's whole vocabulary; empty for free text."""
+
+    def questions(self, split: Split) -> Iterator[Sequence[Judgement]]:
+        """The judgements of one question after the other; those to train on have no end."""
+        ...
+
+
+class TaskJudgements:
+    """Judgements of a procedural task."""
+
+    def __init__(
+        self, judging: Judging, *, held_out_problems: int = 1000, max_response_tokens: int = 64
+    ) -> None:
+        self.task = judging.task
+        self.words = judging.words
+        self.judging = judging
+        self.held_out_problems = held_out_problems
+        self.max_response_tokens = max_response_tokens
+
+    def questions(self, split: Split) -> Iterator[Sequence[Judgement]]:
+        """Two judgements each, of a correct and of a wrong response."""
+        index = 0
+        while split == "train" or index < self.held_out_problems:
+            yield self.judging.judgements(index, split)
+            index += 1
+
+
+class RecordJudgements:
+    """Judgements of a JSON-lines file, or of a Hugging Face data set by name.
+
+    `fields` says under which name the records hold each part. Where a record has no reasoning it
+    is written from the label: what stands behind the last `answer_after` is the answer, and it
+    agrees with the reference or does not. The first `held_out_problems` questions are held out.
+    """
+
+    FIELDS: Mapping[str, str] = {
+        "question": "question",
+        "reference": "reference_answer",
+        "response": "response",
+        "correct": "correct",
+        "reasoning": "reasoning",
+    }
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        split: str = "train",
+        fields: Mapping[str, str] | None = None,
+        answer_after: str = "A: ",
+        held_out_problems: int = 250,
+        max_response_tokens: int = 96,
+    ) -> None:
+        self.words: tuple[str, ...] = ()
+        self.fields = {**self.FIELDS, **(fields or {})}
+        self.answer_after = answer_after
+        self.max_response_tokens = max_response_tokens
+        by_question: dict[str, list[Judgement]] = {}
+        for place, record in read_records(path, split):
+            judgement = self.judgement(record, place)
+            by_question.setdefault(judgement.question, []).append(judgement)
+        groups = list(by_question.values())
+        if not 0 < held_out_problems < len(groups):
+            raise ValueError(
+                f"data.held_out_problems={held_out_problems}: {path} has {len(groups)} questions, "
+                "and some must be left on both sides"
+            )
+        self.held_out, self.train = groups[:held_out_problems], groups[held_out_problems:]
+
+    def questions(self, split: Split) -> Iterator[Sequence[Judgement]]:
+        """All judgements of a question; those to train on start again when they are used up."""
+        yield from self.held_out if split == "held_out" else self.train
+        while split == "train":
+            yield from self.train
+
+    def judgement(self, record: Mapping[str, Any], place: str) -> Judgement:
+        """One record; raises ValueError with the place, the field and the fields there are."""
+        values = {part: record.get(name) for part, name in self.fields.items()}
+        for part in ("question", "reference", "response"):
+            if values[part] is None or (part != "response" and not str(values[part]).strip()):
+                raise ValueError(
+                    f"{place}: no {part} (field {self.fields[part]!r} is missing or empty); the "
+                    f"record has {sorted(record)}. Name the right field with "
+                    f"data.fields.{part}=<name>"
+                )
+        if not isinstance(values["correct"], bool):
+            raise ValueError(
+                f"{place}: field {self.fields['correct']!r} is {values['correct']!r}; "
+                "the label must be true or false"
+            )
+        reference, response = str(values["reference"]), str(values["response"])
+        return Judgement(
+            question=str(values["question"]),
+            reference=reference,
+            response=response,
+            correct=values["correct"],
+            reasoning=str(
+                values["reasoning"] or self.reasoning(reference, response, values["correct"])
+            ),
+        )
+
+    def reasoning(self, reference: str, response: str, correct: bool) -> str:
+        """In words: the answer, the reference, and whether they agree."""
+        _, found, answer = response.rpartition(self.answer_after)
+        answer = answer.strip() if found else "nothing"
+        relation = "is" if correct else "is not"
+        return f"The response ends in {answer}. {answer} {relation} {reference}."
+
+
+class JudgementData(LightningDataModule):
+    """`judgements` to train on, one epoch; the held-out ones are those the source has.
+
+    With `reasoning` the examples carry the judge's text, for a chain-of-thought reward model;
+    without, they are what a value head reads. The judgements of a question stay in one batch.
+    """
+
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        source: JudgementSource,
+        judgements: int,
+        reasoning: bool,
+        tokens_per_batch: int = 1024,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if judgements < 1:
+            raise ValueError(f"datamodule.judgements={judgements}: at least one is needed")
+        self.policy = policy
+        self.source = source
+        self.judgements = judgements
+        self.reasoning = reasoning
+        self.tokens_per_batch = tokens_per_batch
+        self.seed = seed
+        self.train: list[list[JudgedExample]] = []
+        self.held_out: list[JudgedExample] = []
+        self._held_out_questions: list[list[JudgedExample]] = []
+
+    def setup(self, stage: str) -> None:
+        """Write the judgements as tokens; runs once.
+
+        Raises ValueError if one has no reasoning to learn from, or exceeds the model's context.
+        """
+        if self.train:
+            return
+        self._held_out_questions = list(self._examples("held_out"))
+        self.held_out = [example for group in self._held_out_questions for example in group]
+        counted = 0
+        for group in self._examples("train"):
+            self.train.append(group)
+            counted += len(group)
+            if counted >= self.judgements:
+                break
+
+    def train_dataloader(self) -> DataLoader:
+        """Batches of `JudgedExample`s, each under the token budget."""
+        return self._loader(self.train)
+
+    def val_dataloader(self) -> DataLoader:
+        """Judgements of questions that are not trained on."""
+        return self._loader(self._held_out_questions)
+
+    def _examples(self, split: Split) -> Iterator[list[JudgedExample]]:
+        for number, group in enumerate(self.source.questions(split)):
+            yield [self._example(judgement, number) for judgement in group]
+
+    def _example(self, judgement: Judgement, number: int) -> JudgedExample:
+        if self.reasoning and not judgement.reasoning:
+            raise ValueError(
+                "stage=cot_reward_model learns from labelled reasoning, and there is none for "
+                f"{judgement.question!r}; give data.judging._target_ a class with `reasoning`, or "
+                "train stage=reward_model"
+            )
+        asked = judging_problem(judgement.question, judgement.reference, judgement.response)
+        example = JudgedExample(
+            prompt_tokens=self.policy.encode(asked),
+            response_tokens=self.policy.encode_response(judgement.text) if self.reasoning else (),
+            correct=judgement.correct,
+            question=number,
+        )
+        if example.length > self.policy.context:
+            raise ValueError(
+                f"a judgement of {example.length} tokens exceeds the model's context of "
+                f"{self.policy.context}: {judgement.question[:80]!r}; take a longer context"
+            )
+        return example
+
+    def _loader(self, groups: list[list[JudgedExample]]) -> DataLoader:
+        lengths = [len(group) * max(example.length for example in group) for group in groups]
+        batches = LengthBuckets(lengths, self.tokens_per_batch, self.seed)
+        return DataLoader(groups, batch_sampler=batches, collate_fn=flat)  # type: ignore[arg-type]
+
+
+def flat(groups: Sequence[Sequence[JudgedExample]]) -> list[JudgedExample]:
+    """The judgements of several questions."""
+    return [example for group in groups for example in group]

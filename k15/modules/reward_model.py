@@ -1,0 +1,111 @@
+"""Reward models (k1.5 §2.3.5): a value head, and a chain of thought that ends in a JSON verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import torch
+from lightning.pytorch import LightningModule
+from torch import Tensor
+
+from k15.engines.transformers import TransformersEngine
+from k15.losses.reward import binary
+from k15.models.policy import Policy
+from k15.models.value_head import add_value_head, scores
+from k15.modules.language import LanguageModule
+from k15.rewards.judges import CotJudge, ValueJudge, Verdict
+from k15.types import Example, JudgedExample
+
+Loss = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
+
+
+class RewardModel(LanguageModule):
+    """The classic reward model: turns the policy's model into one with a value head, in place.
+
+    `loss` is one of `k15.losses.reward`; the schedule is that of `LanguageModule`.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        learning_rate: float,
+        loss: Loss = binary,
+        warmup: float = 0.05,
+        weight_decay: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.95),
+    ) -> None:
+        super().__init__(
+            add_value_head(policy),
+            learning_rate=learning_rate,
+            warmup=warmup,
+            weight_decay=weight_decay,
+            betas=betas,
+        )
+        self.objective = loss
+
+    def loss(self, examples: Sequence[Example]) -> Tensor:
+        """Of the scores, against the labels."""
+        judged = cast(Sequence[JudgedExample], examples)
+        score_B = scores(self.policy, [example.prompt_tokens for example in judged])
+        correct_B = torch.tensor([example.correct for example in judged], device=self.device)
+        question_B = torch.tensor([example.question for example in judged], device=self.device)
+        loss, metrics = self.objective(score_B, correct_B, question_B)
+        stage = "train" if self.trainer.training else "val"
+        self.log_dict(
+            {f"{stage}/{name}": value for name, value in metrics.items()}, batch_size=len(judged)
+        )
+        return loss
+
+    def validation_step(self, examples: Sequence[Example], batch_index: int) -> None:
+        """Loss and accuracy on judgements that were not trained on."""
+        super().validation_step(list(examples), batch_index)
+        judged = cast(Sequence[JudgedExample], examples)
+        judge = ValueJudge(self.policy)
+        log_verdicts(self, judged, judge.judge([example.prompt_tokens for example in judged]))
+
+
+class CotRewardModel(LanguageModule):
+    """The chain-of-thought reward model: next-token prediction on reasoning with verdict.
+
+    Validation lets the model write, greedily, at most `max_new_tokens`.
+    """
+
+    def __init__(self, policy: Policy, *, max_new_tokens: int, **options: Any) -> None:
+        super().__init__(policy, **options)
+        self.max_new_tokens = max_new_tokens
+
+    def validation_step(self, examples: Sequence[Example], batch_index: int) -> None:
+        """Loss and accuracy on judgements that were not trained on; a verdict that cannot be read
+        counts as a wrong one here.
+        """
+        super().validation_step(list(examples), batch_index)
+        judged = cast(Sequence[JudgedExample], examples)
+        engine = TransformersEngine(self.policy)
+        judge = CotJudge(self.policy, engine, max_new_tokens=self.max_new_tokens, attempts=1)
+        log_verdicts(self, judged, judge.judge([example.prompt_tokens for example in judged]))
+
+
+def log_verdicts(
+    module: LightningModule, judged: Sequence[JudgedExample], verdicts: Sequence[Verdict]
+) -> None:
+    """`val/accuracy`; `val/accepted_{right,wrong}`, shares of the correct and of the wrong
+    responses that pass; `val/unreadable`, verdicts that are none.
+    """
+    values = [verdict.probability for verdict in verdicts]
+    passed = [value is not None and value > 0.5 for value in values]
+    labels = [example.correct for example in judged]
+    figures = {
+        "accuracy": [
+            value is not None and said == label
+            for value, said, label in zip(values, passed, labels, strict=True)
+        ],
+        "accepted_right": [said for said, label in zip(passed, labels, strict=True) if label],
+        "accepted_wrong": [said for said, label in zip(passed, labels, strict=True) if not label],
+        "unreadable": [value is None for value in values],
+    }
+    for name, hits in figures.items():
+        if hits:
+            share = sum(hits) / len(hits)
+            module.log(f"val/{name}", share, batch_size=len(hits), on_step=False, on_epoch=True)

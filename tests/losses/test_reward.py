@@ -1,0 +1,64 @@
+"""Losses of the value head, worked out by hand."""
+
+import math
+
+import pytest
+import torch
+
+from k15.losses.reward import binary, pairwise
+
+LABELS = torch.tensor([True, False, True, False])
+ONE_QUESTION = torch.zeros(4, dtype=torch.long)
+
+
+def log_sigmoid(x: float) -> float:
+    return -math.log1p(math.exp(-x))
+
+
+def test_binary_is_the_cross_entropy_of_the_labels() -> None:
+    """Scores log 3 and 0 are probabilities 3/4 and 1/2: −(log 3/4 + log 1/2)/2."""
+    score_B = torch.tensor([math.log(3), 0.0])
+    loss, metrics = binary(score_B, LABELS[:2], ONE_QUESTION[:2])
+    assert float(loss) == pytest.approx(-(math.log(0.75) + math.log(0.5)) / 2)
+    assert metrics == {}
+
+
+def test_the_gradient_of_binary_is_probability_minus_label() -> None:
+    score_B = torch.tensor([math.log(3), 0.0], requires_grad=True)
+    binary(score_B, LABELS[:2], ONE_QUESTION[:2])[0].backward()
+    assert score_B.grad.tolist() == pytest.approx([(0.75 - 1) / 2, 0.5 / 2])
+
+
+def test_pairwise_compares_correct_with_wrong_ones_of_the_same_question() -> None:
+    """Question 0 has scores 2 (right), 1, 0 (wrong), question 1 has 1 (right), 3 (wrong):
+    −½ [ ½ (log σ(1) + log σ(2)) + log σ(−2) ], and 2 of 2 and 0 of 1 pairs in order.
+    """
+    score_B = torch.tensor([2.0, 1.0, 0.0, 1.0, 3.0])
+    correct_B = torch.tensor([True, False, False, True, False])
+    loss, metrics = pairwise(score_B, correct_B, torch.tensor([0, 0, 0, 1, 1]))
+    by_hand = -0.5 * (0.5 * (log_sigmoid(1) + log_sigmoid(2)) + log_sigmoid(-2))
+    assert float(loss) == pytest.approx(by_hand)
+    assert float(metrics["pairs_ranked"]) == pytest.approx(0.5)
+
+
+def test_pairwise_does_not_care_about_a_constant_or_the_order_of_rows() -> None:
+    score_B = torch.tensor([0.3, -1.0, 2.0, 0.5])
+    loss, _ = pairwise(score_B, LABELS, torch.tensor([0, 0, 1, 1]))
+    shifted, _ = pairwise(score_B + 7, LABELS, torch.tensor([0, 0, 1, 1]))
+    order = torch.tensor([2, 0, 3, 1])
+    moved, _ = pairwise(score_B[order], LABELS[order], torch.tensor([0, 0, 1, 1])[order])
+    assert float(shifted) == pytest.approx(float(loss), abs=1e-6)
+    assert float(moved) == pytest.approx(float(loss), abs=1e-6)
+
+
+def test_without_a_pair_there_is_nothing_to_learn() -> None:
+    score_B = torch.tensor([1.0, -1.0], requires_grad=True)
+    loss, _ = pairwise(score_B, torch.tensor([True, True]), torch.tensor([0, 1]))
+    loss.backward()
+    assert loss.item() == 0.0 and score_B.grad.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("loss", [binary, pairwise])
+def test_shapes_must_agree(loss) -> None:
+    with pytest.raises(ValueError, match=r"the same \[B\], got \[\(3,\), \(4,\), \(4,\)\]"):
+        loss(torch.zeros(3), LABELS, ONE_QUESTION)

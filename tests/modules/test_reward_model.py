@@ -1,0 +1,107 @@
+"""Reward models as modules: what they minimise, and that their accuracy rises."""
+
+import math
+from functools import partial
+
+import pytest
+import torch
+from lightning.pytorch import LightningModule, Trainer
+
+from k15.datamodules.judgements import JudgementData, TaskJudgements
+from k15.losses.reward import pairwise
+from k15.models.policy import Policy
+from k15.models.tiny import tiny_policy
+from k15.models.value_head import scores
+from k15.modules.reward_model import CotRewardModel, RewardModel, log_verdicts
+from k15.rewards.judges import Verdict
+from k15.tasks.judging import Make24Judging
+from k15.tasks.make24 import Make24
+from k15.types import JudgedExample
+
+# two operands, and wrong ones that are broken: seen at a glance
+JUDGING = Make24Judging(Make24(levels=[1]), unreadable=1.0)
+
+
+def policy() -> Policy:
+    torch.manual_seed(0)
+    return tiny_policy(words=JUDGING.words, hidden_size=32, layers=1)
+
+
+def trained(module: LightningModule, judgements: int, reasoning: bool) -> dict[str, float]:
+    """Held-out figures after an epoch."""
+    data = JudgementData(
+        policy=module.policy,
+        source=TaskJudgements(JUDGING, held_out_problems=50),
+        judgements=judgements,
+        tokens_per_batch=600,
+        reasoning=reasoning,
+    )
+    trainer = Trainer(
+        max_epochs=1,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    trainer.fit(module, data)
+    return {name: float(value) for name, value in trainer.callback_metrics.items()}
+
+
+def test_the_value_head_learns_to_tell_right_from_wrong() -> None:
+    module = RewardModel(policy(), learning_rate=3e-3)
+    figures = trained(module, judgements=4000, reasoning=False)
+    assert figures["val/accuracy"] > 0.75
+    assert figures["val/loss"] < 0.5 < math.log(2)
+    balanced = (figures["val/accepted_right"] + 1 - figures["val/accepted_wrong"]) / 2
+    assert figures["val/accuracy"] == pytest.approx(balanced, abs=1e-5)  # half are correct
+
+
+def test_the_value_head_learns_from_pairs() -> None:
+    module = RewardModel(policy(), learning_rate=3e-3, loss=partial(pairwise))
+    figures = trained(module, judgements=4000, reasoning=False)
+    assert figures["val/pairs_ranked"] > 0.75
+
+
+def test_the_loss_is_the_cross_entropy_of_the_scores() -> None:
+    module = RewardModel(policy(), learning_rate=1e-3)
+    torch.nn.init.normal_(module.model.score.weight)
+    module.trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    module.log_dict = lambda *_, **__: None  # there is no loop to log to
+    examples = [
+        JudgedExample(prompt_tokens=(20, 21), response_tokens=(), correct=True, question=0),
+        JudgedExample(prompt_tokens=(30, 31, 32), response_tokens=(), correct=False, question=0),
+    ]
+    right, wrong = scores(module.policy, [e.prompt_tokens for e in examples]).tolist()
+    by_hand = (math.log1p(math.exp(-right)) + math.log1p(math.exp(wrong))) / 2
+    assert module.loss(examples).item() == pytest.approx(by_hand, abs=1e-5)
+
+
+def test_the_chain_of_thought_learns_to_end_in_a_verdict() -> None:
+    module = CotRewardModel(policy(), max_new_tokens=16, learning_rate=1e-2)
+    figures = trained(module, judgements=3000, reasoning=True)
+    assert figures["val/unreadable"] < 0.05
+    assert figures["val/accuracy"] > 0.7
+
+
+def test_the_figures_of_some_verdicts() -> None:
+    """Of two correct responses one passes; of three wrong ones one does, one verdict is none."""
+
+    class Logged(LightningModule):
+        def log(self, name, value, **options) -> None:
+            logged[name] = (value, options["batch_size"])
+
+    logged: dict[str, tuple[float, int]] = {}
+    judged = [
+        JudgedExample(prompt_tokens=(1,), response_tokens=(), correct=label, question=0)
+        for label in (True, True, False, False, False)
+    ]
+    verdicts = [Verdict(p) for p in (0.9, 0.4, 0.6, 0.0, None)]
+    log_verdicts(Logged(), judged, verdicts)
+    assert logged == {
+        "val/accuracy": (2 / 5, 5),
+        "val/accepted_right": (1 / 2, 2),
+        "val/accepted_wrong": (1 / 3, 3),
+        "val/unreadable": (1 / 5, 5),
+    }
