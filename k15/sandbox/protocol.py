@@ -55,6 +55,7 @@ class Program:
     def __post_init__(self) -> None:
         if self.language not in LANGUAGES:
             raise ValueError(f"language={self.language!r}: choose one of {', '.join(LANGUAGES)}")
+        _check_names(self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +66,9 @@ class Input:
     arguments: tuple[str, ...] = ()
     files: Mapping[str, bytes] = field(default_factory=dict)
     """Added to the program's own files for this run."""
+
+    def __post_init__(self) -> None:
+        _check_names(self.files)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,3 +116,10 @@ class Sandbox(Protocol):
     def close(self) -> None:
         """End every process and remove every file of it; a later `run` starts again."""
         ...
+
+
+def _check_names(names: Iterable[str]) -> None:
+    for name in names:
+        parts = name.split("/")
+        if "\0" in name or any(part in ("", ".", "..") for part in parts):
+            raise ValueError(f"files: {name!r} must be a path inside the working directory")

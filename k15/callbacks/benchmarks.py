@@ -1,0 +1,90 @@
+"""Benchmarks while training: the evaluator of `evaluate.py` on the weights as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+
+from k15.engines.transformers import TransformersEngine
+from k15.evaluation.benchmark import Benchmark
+from k15.evaluation.evaluator import Evaluator
+from k15.evaluation.problems_file import read_problems, write_problems
+from k15.evaluation.prompting.base import Once, Prompting
+from k15.evaluation.results import Results, results, write_results
+from k15.models.policy import Policy
+
+
+class Benchmarks(Callback):
+    """Runs benchmarks every few epochs, in `<run_dir>/benchmarks/epoch_XXXX`.
+
+    Scores are logged as `benchmark/<name>/<prompting>/accuracy` and `.../tokens_mean`. An epoch
+    that was measured before, in the run that is resumed, is not measured again.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        run_dir: str,
+        benchmarks: Mapping[str, Benchmark] | None = None,
+        promptings: Mapping[str, Prompting] | None = None,
+        every_n_epochs: int = 5,
+        seed: int = 0,
+    ) -> None:
+        """Without benchmarks it does nothing; without promptings it asks for a chain of thought."""
+        self.policy, self.run_dir, self.seed = policy, Path(run_dir, "benchmarks"), seed
+        self.benchmarks = dict(benchmarks or {})
+        self.promptings = dict(promptings or {"cot": Once()})
+        self.every_n_epochs = every_n_epochs
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """After every `every_n_epochs`-th epoch, and after the last one."""
+        done = trainer.current_epoch + 1
+        last = done == trainer.max_epochs
+        if not self.benchmarks or (done % self.every_n_epochs and not last):
+            return
+        found = self.measure(trainer, self.run_dir / f"epoch_{done:04d}")
+        for score in found["scores"]:
+            name = f"benchmark/{score['benchmark']}/{score['prompting']}"
+            figures = score["metrics"]
+            pl_module.log(f"{name}/accuracy", figures["accuracy"]["value"], rank_zero_only=True)
+            pl_module.log(f"{name}/tokens_mean", figures["tokens_mean"], rank_zero_only=True)
+
+    def measure(self, trainer: Trainer, folder: Path) -> Results:
+        """The scores of the weights as they are."""
+        folder.mkdir(parents=True, exist_ok=True)
+        evaluator = Evaluator(
+            benchmarks=self.benchmarks,
+            promptings=self.promptings,
+            run_dir=folder,
+            seed=self.seed,
+            rank=trainer.global_rank,
+            ranks=trainer.world_size,
+        )
+        evaluator.run(self.engine(trainer), self.policy)
+        trainer.strategy.barrier()
+        if trainer.is_global_zero:
+            for name, benchmark in self.benchmarks.items():
+                write_problems(folder, name, benchmark, list(evaluator.problems[name].values()))
+        trainer.strategy.barrier()
+        found = results(
+            evaluator.samples(),
+            read_problems(folder),
+            self.benchmarks,
+            model=str(folder),
+            settings={"seed": self.seed},
+            ungraded=list(evaluator.ungraded),
+        )
+        if trainer.is_global_zero:
+            write_results(folder, found)
+        return found
+
+    def engine(self, trainer: Trainer) -> Any:
+        """RL's own, with the weights after this epoch; else one in this process."""
+        datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
+        if not hasattr(datamodule, "collector"):
+            return TransformersEngine(self.policy)
+        datamodule.sync(self.policy.model.named_parameters(), trainer.current_epoch + 1)
+        return datamodule.collector.engine

@@ -1,0 +1,160 @@
+"""Find the program: which operators, put for the question marks, turn the input into the output?
+
+    prompt    " 3>10a=n?2;b=a?1;c=b?2;:"             3 becomes 10; the program with its gaps
+    response  "<think> 3a=n+2; 5b=a-1; 4c=b*2; 8>10 no 3a=n*2; 6b=a-1; 5c=b*2; 10>10 yes</think>
+              ```python
+              for n in map(int,open(0)):a=n*2;b=a-1;c=b*2;print(c)
+              ```"
+
+A trial runs a program on the example, line by line, and puts the output it should have beside what
+came out. The program of the answer reads numbers, one per line; it is tested on the example and
+then on inputs that the prompt does not show, so that fitting the example by chance is not enough.
+Operators taken at random are right with probability 0.27 at level 1 and 0.09 at level 5: as in
+make24, accuracy is a matter of searching longer or of guessing better.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise, product
+from random import Random
+from typing import Any
+
+from k15.sandbox.extract import code_block
+from k15.tasks.base import Task
+from k15.types import Problem
+
+VARIABLES = "nabcdef"  # each line computes the next one from the one before it
+OPERATORS = {1: "+-", 2: "+-*", 3: "+-"}  # by operand: what its question mark may stand for
+OPERANDS = (1, 1, 2, 3, 3)
+INPUTS = range(2, 13)  # of the example
+HIDDEN_INPUTS = (0, -7, 100, 12345)
+LARGEST = 48  # no choice of operators leads above it or below 0 on the example
+LOOP = "for n in map(int,open(0)):"  # inputs come one per line
+OPEN, CLOSE = "\n```python\n", "\n```"
+PROGRAM = re.compile(re.escape(LOOP) + r"((?:[a-f]=[na-f][+*-]\d;)*)print\(([na-f])\)\n")
+
+
+class Programs(Task):
+    """Level L has L + 1 lines; right is every program that passes the tests."""
+
+    name = "programs"
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Lines with and without their operators, values and outputs from 0 to 48; 170 words."""
+        signs = [f"{sign}{k}" for k, operators in OPERATORS.items() for sign in f"?{operators}"]
+        lines = [f"{new}={old}{sign};" for old, new in pairwise(VARIABLES) for sign in signs]
+        values = [mark + str(number) for mark in " >" for number in range(LARGEST + 1)]
+        ends = [f"print({name}){CLOSE}" for name in VARIABLES[1:]]
+        marks = ("<think>", "</think>", " no", " yes", ":", OPEN + LOOP)
+        return (*marks, *ends, *lines, *values)
+
+    def sample(self, rng: Random, level: int) -> Problem:
+        """Drawn until every value of every trial has a word."""
+        if not 1 <= level < len(VARIABLES) - 1:
+            highest = len(VARIABLES) - 2
+            raise ValueError(f"task.levels: programs has levels 1 to {highest}, not {level}")
+        while True:
+            operands = tuple(rng.choice(OPERANDS) for _ in range(level + 1))
+            given = rng.choice(INPUTS)
+            if stays_within_words(operands, given):
+                break
+        right = write([rng.choice(OPERATORS[operand]) for operand in operands], operands)
+        wanted = values_of(right, given)[-1]
+        question = f" {given}>{wanted}{''.join(write('?' * len(operands), operands))}:"
+        return Problem(
+            id="",
+            prompt=({"role": "user", "content": question},),
+            answer=source(right),
+            domain="code",
+            difficulty=level,
+            tests=(stdin_test(right, [given]), stdin_test(right, HIDDEN_INPUTS)),
+            meta={"input": given, "output": wanted, "operands": operands},
+        )
+
+    def demonstrate(self, problem: Problem, rng: Random, *, max_trials: int, give_up: float) -> str:
+        """Tries operators in random order and answers the last program it tried."""
+        given, wanted = problem.meta["input"], problem.meta["output"]
+        operands = problem.meta["operands"]
+        untried = list(product(*(OPERATORS[operand] for operand in operands)))
+        rng.shuffle(untried)
+        thought = ""
+        for operators in untried[:max_trials]:
+            lines = write(operators, operands)
+            values = values_of(lines, given)
+            steps = (f"{line} {value}" for line, value in zip(lines, values, strict=True))
+            thought += f" {given}{''.join(steps)}>{wanted}"
+            thought += " yes" if values[-1] == wanted else " no"
+            if values[-1] == wanted or rng.random() < give_up:
+                break
+        return f"<think>{thought}</think>{OPEN}{source(lines)}{CLOSE}"
+
+    def check(self, problem: Problem, response: str) -> float:
+        """1.0 if the program in the response's last fenced block is of this form and passes.
+
+        Nothing is executed; of what the words can say it says what `rewards=code` says.
+        """
+        match = PROGRAM.fullmatch(code_block(response) or "")
+        if match is None:
+            return 0.0
+        lines = match[1].replace(";", "; ").split()
+        return float(all(passes(lines, match[2], test) for test in problem.tests))
+
+
+def write(operators: Sequence[str], operands: Sequence[int]) -> list[str]:
+    """The lines of a program: `+*` and 3, 2 give `a=n+3;` and `b=a*2;`."""
+    steps = zip(pairwise(VARIABLES), operators, operands, strict=False)
+    return [f"{new}={old}{operator}{operand};" for (old, new), operator, operand in steps]
+
+
+def source(lines: Sequence[str]) -> str:
+    """The whole program, which prints what the last line computes."""
+    return f"{LOOP}{''.join(lines)}print({lines[-1][0]})"
+
+
+def apply(operator: str, value: int, operand: int) -> int:
+    """`value operator operand`."""
+    if operator == "*":
+        return value * operand
+    return value + operand if operator == "+" else value - operand
+
+
+def run(lines: Iterable[str], given: int) -> dict[str, int]:
+    """The variables after the lines have run on an input; KeyError for one that is not set yet."""
+    variables = {"n": given}
+    for line in lines:
+        variables[line[0]] = apply(line[3], variables[line[2]], int(line[4]))
+    return variables
+
+
+def values_of(lines: Iterable[str], given: int) -> list[int]:
+    """The value that each line computes."""
+    return list(run(lines, given).values())[1:]
+
+
+def stays_within_words(operands: Sequence[int], given: int) -> bool:
+    """Whether no choice of operators leaves the values that have words."""
+    reachable = {given}
+    for operand in operands:
+        reachable = {apply(o, value, operand) for o in OPERATORS[operand] for value in reachable}
+        if min(reachable) < 0 or max(reachable) > LARGEST:
+            return False
+    return True
+
+
+def stdin_test(lines: Sequence[str], inputs: Iterable[int]) -> dict[str, Any]:
+    """One run of the program on all of these inputs."""
+    answers = [(given, values_of(lines, given)[-1]) for given in inputs]
+    columns = ["".join(f"{number}\n" for number in column) for column in zip(*answers, strict=True)]
+    return {"type": "stdin", "input": columns[0], "output": columns[1]}
+
+
+def passes(lines: Sequence[str], printed: str, test: Mapping[str, Any]) -> bool:
+    """Whether the program prints what the test wants; one that uses an unset variable does not."""
+    pairs = zip(test["input"].split(), test["output"].split(), strict=True)
+    try:
+        return all(run(lines, int(given))[printed] == int(wanted) for given, wanted in pairs)
+    except KeyError:
+        return False
