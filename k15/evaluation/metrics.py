@@ -1,0 +1,190 @@
+"""Scores as torchmetrics: each takes samples in any order, on any rank, and reduces over ranks.
+
+A sample is known by the number of its problem, which all ranks count alike. Legend: N samples of
+one update, P problems, n samples of one problem, S subsets of k of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from k15.evaluation.intervals import SEED, estimate
+
+NO_VOTE = -1
+SUBSETS = 256
+"""More subsets of one problem's samples than this are sampled, not all counted."""
+
+
+def ballot(vote: str | None) -> int:
+    """An answer as a number that is the same on every rank; `NO_VOTE` for no answer."""
+    if vote is None:
+        return NO_VOTE
+    return int.from_bytes(hashlib.blake2b(vote.encode(), digest_size=6).digest(), "big")
+
+
+class SampleMetric(Metric):
+    """Keeps problem number and verdict of every sample."""
+
+    full_state_update = False
+    problem: list[Tensor]
+    correct: list[Tensor]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("problem", default=[], dist_reduce_fx="cat")
+        self.add_state("correct", default=[], dist_reduce_fx="cat")
+
+    def update(self, problem: Tensor, correct: Tensor) -> None:
+        """Add N samples: problem number [N] and verdict [N], 1 right and 0 wrong."""
+        self.problem.append(problem.long())
+        self.correct.append(correct.double())
+
+    def counts(self) -> tuple[Tensor, Tensor]:
+        """Samples and right samples of each problem, [P] and [P]."""
+        problem, correct = dim_zero_cat(self.problem), dim_zero_cat(self.correct)
+        _, row, samples = problem.unique(return_inverse=True, return_counts=True)
+        right = torch.zeros(len(samples), dtype=torch.double, device=correct.device)
+        return samples, right.index_add(0, row, correct)
+
+
+class AverageAtN(SampleMetric):
+    """avg@n: the mean over problems of the share of right samples (k1.5 §3: AIME over 8 runs)."""
+
+    def compute(self) -> dict[str, Tensor]:
+        """`intervals.estimate` over the problems."""
+        samples, right = self.counts()
+        return estimate(right / samples)
+
+
+class PassAtK(SampleMetric):
+    """pass@k without bias: 1 - C(n-c, k) / C(n, k), c of n samples right (arXiv 2107.03374).
+
+    A problem with fewer than k graded samples is left out.
+    """
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+
+    def compute(self) -> dict[str, Tensor]:
+        """`intervals.estimate` over the problems."""
+        pairs = zip(*(column.tolist() for column in self.counts()), strict=True)
+        passed = [pass_at_k(n, round(c), self.k) for n, c in pairs if n >= self.k]
+        return estimate(torch.tensor(passed, dtype=torch.double))
+
+
+def pass_at_k(samples: int, right: int, k: int) -> float:
+    """Share of the subsets of k samples that have a right one."""
+    return 1 - math.comb(samples - right, k) / math.comb(samples, k)
+
+
+class MajorityAtK(SampleMetric):
+    """maj@k: how often the most voted answer among k samples is right.
+
+    The mean over all subsets of k of a problem's n samples, or over `SUBSETS` random ones where
+    there are more; answers that tie for the most votes count with equal parts. A sample without
+    an answer does not vote; nobody voting is wrong. Problems with fewer than k graded samples are
+    left out.
+    """
+
+    vote: list[Tensor]
+
+    def __init__(self, k: int) -> None:
+        super().__init__()
+        self.k = k
+        self.add_state("vote", default=[], dist_reduce_fx="cat")
+
+    def update(self, problem: Tensor, correct: Tensor, vote: Tensor) -> None:  # type: ignore[override]
+        """Add N samples; `vote` [N] are `ballot` numbers."""
+        super().update(problem, correct)
+        self.vote.append(vote.long())
+
+    def compute(self) -> dict[str, Tensor]:
+        """`intervals.estimate` over the problems."""
+        draw = torch.Generator().manual_seed(SEED)
+        shares = [
+            majority(vote, correct, subsets(len(vote), self.k, draw))
+            for vote, correct in self.by_problem()
+            if len(vote) >= self.k
+        ]
+        return estimate(torch.tensor(shares, dtype=torch.double))
+
+    def by_problem(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Votes and verdicts of each problem, sorted, so that no order of ranks shows."""
+        table = torch.stack(
+            [
+                dim_zero_cat(self.problem).double(),
+                dim_zero_cat(self.vote).double(),
+                dim_zero_cat(self.correct),
+            ],
+            dim=1,
+        ).cpu()
+        rows = torch.tensor(sorted(table.tolist()), dtype=torch.double).reshape(-1, 3)
+        _, sizes = rows[:, 0].unique_consecutive(return_counts=True)
+        for part in rows.split(sizes.tolist()):
+            yield part[:, 1], part[:, 2]
+
+
+def subsets(samples: int, k: int, draw: torch.Generator) -> Tensor:
+    """[S, k] all subsets of k of the samples, or `SUBSETS` drawn ones where there are more."""
+    if math.comb(samples, k) <= SUBSETS:
+        return torch.tensor(list(itertools.combinations(range(samples), k)))
+    return torch.rand(SUBSETS, samples, generator=draw).argsort(dim=1)[:, :k]
+
+
+def majority(vote: Tensor, correct: Tensor, subset_SK: Tensor) -> float:
+    """Mean over subsets of the verdict of the most voted answer, ties in equal parts.
+
+    Answers that tie have equally many samples, so the mean over their samples is the split.
+    """
+    vote_SK, correct_SK = vote[subset_SK], correct[subset_SK]
+    voices_SK = (vote_SK[:, :, None] == vote_SK[:, None, :]).sum(dim=2)
+    voices_SK = voices_SK.where(vote_SK != NO_VOTE, 0)
+    most_S = voices_SK.amax(dim=1, keepdim=True)
+    wins_SK = (voices_SK == most_S) & (most_S > 0)
+    share_S = (correct_SK * wins_SK).sum(dim=1) / wins_SK.sum(dim=1).clamp(min=1)
+    return float(share_S.mean())
+
+
+class TokenUse(Metric):
+    """What the answers cost: tokens per response, responses cut short, score for the tokens."""
+
+    full_state_update = False
+    tokens: list[Tensor]
+    truncated: Tensor
+    right: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_state("tokens", default=[], dist_reduce_fx="cat")
+        zero = torch.zeros((), dtype=torch.double)
+        self.add_state("truncated", default=zero.clone(), dist_reduce_fx="sum")
+        self.add_state("right", default=zero.clone(), dist_reduce_fx="sum")
+
+    def update(self, tokens: Tensor, truncated: Tensor, correct: Tensor) -> None:
+        """Add N samples: response tokens, whether cut at the limit, verdict; each [N]."""
+        self.tokens.append(tokens.double())
+        self.truncated += truncated.double().sum()
+        self.right += correct.double().sum()
+
+    def compute(self) -> dict[str, Tensor]:
+        """tokens_mean, tokens_p95, truncated (share) and score_per_1k_tokens.
+
+        The last is right samples per 1,000 tokens spent on all of them; nan without any tokens.
+        """
+        tokens = dim_zero_cat(self.tokens)
+        spent = tokens.sum()
+        return {
+            "tokens_mean": tokens.mean(),
+            "tokens_p95": torch.quantile(tokens, 0.95),
+            "truncated": self.truncated / len(tokens),
+            "score_per_1k_tokens": 1000 * self.right / spent if spent else spent / spent,
+        }

@@ -1,0 +1,110 @@
+"""problems.jsonl of a run: what was asked, as a page shows it, pictures beside it as PNG files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from k15.evaluation.benchmark import Benchmark
+from k15.evaluation.samples import open_at_last_whole_line
+from k15.types import Message, Problem
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+NAME = "problems.jsonl"
+LARGEST = 1000
+"""Pixels of a picture's longer side."""
+FIELDS = ("benchmark", "id", "question", "answer", "images", "groups", "max_response_tokens")
+
+Row = dict[str, Any]
+"""One line: `FIELDS`, and "language" where the problem asks for a program.
+
+question and answer are plain text with $formulas$; groups maps a key of `Benchmark.groups` to a
+value or a list of values.
+"""
+
+
+def write_problems(
+    run_dir: Path, benchmark_name: str, benchmark: Benchmark, problems: Iterable[Problem]
+) -> None:
+    """Add the problems that the file does not have yet."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    file = open_at_last_whole_line(run_dir / NAME)
+    known = {(row["benchmark"], row["id"]) for row in read_problems(run_dir)}
+    with file:
+        for problem in problems:
+            if (benchmark_name, problem.id) not in known:
+                row = problem_row(run_dir, benchmark_name, benchmark, problem)
+                file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+
+
+def read_problems(run_dir: Path) -> list[Row]:
+    """The lines of problems.jsonl; none if it is not there.
+
+    Raises ValueError naming the line and the field that is missing.
+    """
+    path = run_dir / NAME
+    if not path.exists():
+        return []
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for number, row in enumerate(rows, 1):
+        if missing := [name for name in FIELDS if name not in row]:
+            raise ValueError(f"{path}:{number}: no field {', '.join(missing)}")
+    return rows
+
+
+def problem_row(run_dir: Path, name: str, benchmark: Benchmark, problem: Problem) -> Row:
+    """One line of the file; its pictures are saved."""
+    row: Row = {
+        "benchmark": name,
+        "id": problem.id,
+        "question": question(problem.prompt),
+        "answer": problem.answer,
+        "images": [save(run_dir, image) for image in problem.images],
+        "groups": groups(benchmark.groups, problem),
+        "max_response_tokens": benchmark.max_response_tokens,
+    }
+    if problem.domain == "code":
+        row["language"] = str(problem.meta.get("language", "code"))
+    return row
+
+
+def question(prompt: Sequence[Message]) -> str:
+    """The text of all messages; pictures are shown apart."""
+    return "\n\n".join(text for message in prompt if (text := message_text(message["content"])))
+
+
+def message_text(content: str | Sequence[Message]) -> str:
+    """The text of one message, whose content is a string or a list of items."""
+    if isinstance(content, str):
+        return content.strip()
+    return "\n".join(item["text"] for item in content if item["type"] == "text").strip()
+
+
+def groups(keys: Sequence[str], problem: Problem) -> dict[str, str | list[str]]:
+    """The problem's values of the benchmark's keys; a list is several values."""
+    found: dict[str, str | list[str]] = {}
+    for key in keys:
+        value = problem.meta.get(key)
+        if value is not None:
+            many = isinstance(value, (list, tuple))
+            found[key] = [str(item) for item in value] if many else str(value)
+    return found
+
+
+def save(run_dir: Path, image: Image) -> str:
+    """Save a picture under the hash of its pixels, once; its path in the run folder."""
+    small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    small.thumbnail((LARGEST, LARGEST))
+    digest = hashlib.sha256(repr((small.mode, small.size)).encode() + small.tobytes()).hexdigest()
+    path = run_dir / "images" / f"{digest[:16]}.png"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        unfinished = path.with_suffix(".part")
+        small.save(unfinished, format="PNG", optimize=True)
+        unfinished.replace(path)
+    return f"images/{path.name}"
