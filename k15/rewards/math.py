@@ -1,26 +1,33 @@
-"""Mathematical equivalence of a boxed answer and the reference answer.
+r"""Mathematical equivalence of the answer in a response and the reference answer.
 
-    response ─ extract ─► answer ─ exact ─► decided: equal strings, integers, fractions
-                                     └─► else math-verify, in a process that can be killed
+    response ─ math_extract ─► answer ─ math_text ─► spelling ─ math_exact ─► decided
+                                                                     └─► else math-verify, in a
+                                                                     process that can be killed
 
-math-verify's own limits are alarms in wall-clock time, which only the main thread may set and which
-make a grade depend on the load of the machine; without them an answer such as 9^{9^{9^9}} never
-ends. Hence the processes, limited in CPU time and memory.
+Nine answers in ten are decided by exact arithmetic in this process. math-verify's own limits are
+alarms in wall-clock time, which only the main thread may set and which make a grade depend on the
+load of the machine; without them an answer such as 9^{9^{9^9}} never ends. Hence the processes,
+limited in CPU time and memory, and the answers that are refused before they get there.
 """
 
 from __future__ import annotations
 
-import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from k15.rewards.base import GraderFailure, RewardCallback
+from k15.rewards.math_algebra import Rational, TooLarge
+from k15.rewards.math_answers import read
+from k15.rewards.math_equality import Percent, Policy, Rounding
+from k15.rewards.math_exact import LONGEST, exact, quietly_read, rational, refused
+from k15.rewards.math_extract import extract, extract_choice, extract_free
+from k15.rewards.math_kinds import Quantity
+from k15.rewards.math_text import normalise
 from k15.rewards.workers import LimitExceeded, WorkerPool
 
 if TYPE_CHECKING:
@@ -28,29 +35,15 @@ if TYPE_CHECKING:
 
     from k15.types import Problem, RolloutGroup
 
-LONGEST = 1000  # characters of an answer; MATH's longest has 159
 WORKER = Path(__file__).with_name("math_worker.py")
 
-BOX = re.compile(r"\\boxed\s*\{")
-BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-REWRITES = [
-    (re.compile(pattern), replacement)
-    for pattern, replacement in (
-        # thousands, as LaTeX writes them: 10,\!000 10{,}000 10\,000 10\ 000
-        (r"(?<=\d)(?:,\\!|\{,\}|\\[, ])\s*(?=\d{3}(?!\d))", ""),
-        (r"(?<!\\)\\!", ""),
-        (r"(?<!\\)\\[,;: ]|~|\\q?quad(?![A-Za-z])", " "),
-        (r"\\(?:left|right)(?![A-Za-z])\.?", ""),
-        (r"\\[dtc]frac(?![A-Za-z])", r"\\frac"),
-        (r"\\?\$", ""),
-        (r"\s+", " "),
-        # a space that separates neither words nor the items of a list
-        (r"(?<![\w,]) | (?!\w)", ""),
-    )
-]
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[, ]\d{3})+(?:\.\d+)?")
-NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*|/\d+)?|\.\d+)")
-FRACTION = re.compile(r"([+-]?)\\frac(?:\{([+-]?\d+)\}|(\d))(?:\{(\d+)\}|(\d))")
+
+Extraction = Literal["boxed", "free", "choice"]
+EXTRACT: dict[str, Callable[[str], str | None]] = {
+    "boxed": extract,
+    "free": extract_free,
+    "choice": extract_choice,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,74 +52,51 @@ class Verdict:
 
     correct: bool
     extracted: str | None
-    """What stands in the box; None if there is none."""
-    how: Literal["no answer", "too long", "exact", "math-verify", "limit"]
-    """"limit": the comparison took too much CPU time or memory, so the answer counts as wrong."""
-
-
-def extract(response: str) -> str | None:
-    r"""Content of the last `\boxed{...}`, the inner one of two nested; None if it is not closed."""
-    boxes = list(BOX.finditer(response))
-    if not boxes:
-        return None
-    start, depth = boxes[-1].end(), 1
-    for token in BRACE.finditer(response, start):
-        depth += {"{": 1, "}": -1}.get(token[0], 0)
-        if depth == 0:
-            return response[start : token.start()]
-    return None
-
-
-def normalise(answer: str) -> str:
-    r"""One spelling for what only looks different: `\dfrac`, `\left(`, spaces, `10{,}000`."""
-    for pattern, replacement in REWRITES:
-        answer = pattern.sub(replacement, answer)
-    answer = answer.strip().rstrip(".,;: ")
-    return re.sub("[, ]", "", answer) if THOUSANDS.fullmatch(answer) else answer
-
-
-def exact(answer: str, gold: str) -> bool | None:
-    """Whether two normalised answers are equal, as strings or as rational numbers; None if that
-    does not decide it.
-
-    A decimal that differs from a fraction is left open: it may be the fraction, rounded.
+    """The answer as it stands in the response; None if there is none."""
+    how: Literal["no answer", "too long", "exact", "math-verify", "limit", "unreadable"]
+    """"limit": the comparison takes too much CPU time or memory; "unreadable": neither of the two
+    readers knows what it is. Both count as wrong.
     """
-    if answer == gold:
-        return True
-    left, right = rational(answer), rational(gold)
-    if left is None or right is None:
-        return None
-    if left != right and "." in answer + gold and 1 not in (left.denominator, right.denominator):
-        return None
-    return left == right
-
-
-def rational(answer: str) -> Fraction | None:
-    r"""`5`, `-0.5`, `1/2`, `-\frac{1}{2}` or `\frac12` as a number; None for anything else."""
-    if len(answer) > LONGEST:
-        return None
-    if match := FRACTION.fullmatch(answer):
-        sign, *digits = match.groups()
-        top, bottom = (int(number) for number in digits if number)
-        return Fraction(-top if sign == "-" else top, bottom) if bottom else None
-    if NUMBER.fullmatch(answer) and not re.search(r"/0+$", answer):
-        return Fraction(answer)
-    return None
 
 
 class MathVerifier:
     """Verifies responses; callable from any thread. Starts its processes when it needs them."""
 
     def __init__(
-        self, *, workers: int = 2, cpu_seconds: float = 5.0, memory_mib: int = 1024
+        self,
+        *,
+        workers: int = 2,
+        cpu_seconds: float = 2.0,
+        memory_mib: int = 1024,
+        extraction: Extraction = "boxed",
+        percent: Percent = "either",
+        rounding: Rounding = "repeating",
+        integer_range: Sequence[int] | None = None,
     ) -> None:
         """Start nothing yet.
 
         Args:
-            workers: processes, and so comparisons at the same time.
-            cpu_seconds: CPU time of one comparison. On MATH the slowest takes 0.2.
+            workers: processes, and so comparisons by math-verify at the same time.
+            cpu_seconds: CPU time of one such comparison. On MATH the slowest takes 0.2.
             memory_mib: what one process may take on top of the 60 MiB it starts with.
+            extraction: "boxed" takes the last box alone, as RL should; "free" also what follows
+                "the final answer is", else the last formula or number, as for an evaluation of
+                models that do not box, and it reads the gold answer in the same way; "choice" the
+                letter of a multiple-choice question.
+            percent: see `math_equality.Policy`.
+            rounding: see `math_equality.Policy`.
+            integer_range: the lowest and the highest answer there can be, such as [0, 999] for
+                AIME: answers are then compared as whole numbers, and nothing else is right.
         """
+        if extraction not in get_args(Extraction):
+            raise ValueError(
+                f"extraction={extraction!r}: choose one of {', '.join(get_args(Extraction))}"
+            )
+        if integer_range is not None and len(integer_range) != 2:
+            raise ValueError(f"integer_range={integer_range}: give the lowest and the highest")
+        self._policy = Policy(percent, rounding)
+        self._extraction = extraction
+        self._integers = None if integer_range is None else tuple(integer_range)
         limits = (str(cpu_seconds), str(memory_mib * 2**20))
         self._pool = WorkerPool((sys.executable, "-P", str(WORKER), *limits), size=workers)
         self._judge = lru_cache(maxsize=2**16)(self._ask)
@@ -140,20 +110,22 @@ class MathVerifier:
         self._pool.close()
 
     def verify(self, response: str, gold: str) -> Verdict:
-        """Whether the last box of `response` holds an answer equivalent to `gold`.
+        """Whether the answer in `response` is equivalent to `gold`.
 
         Raises GraderFailure if `gold` cannot be parsed or a process died again and again.
         """
-        extracted = extract(response)
+        extracted = EXTRACT[self._extraction](response)
         if not extracted or not extracted.strip():
             return Verdict(False, extracted, "no answer")
         if len(extracted) > LONGEST:
             return Verdict(False, extracted, "too long")
-        answer, gold = normalise(extracted), normalise(gold)
-        correct = exact(answer, gold)
-        if correct is not None:
-            return Verdict(correct, extracted, "exact")
-        correct, how = self._judge(answer, gold)
+        answer, gold = normalise(extracted), normalise(self._gold(gold))
+        if self._extraction == "choice":
+            return Verdict(answer.upper() == gold.upper(), extracted, "exact")
+        if self._integers is not None:
+            value = self._integer(answer)
+            return Verdict(value is not None and value == self._integer(gold), extracted, "exact")
+        correct, how = self._compare(answer, gold)
         return Verdict(correct, extracted, how)
 
     def verify_all(self, responses: Sequence[str], gold: str) -> list[Verdict]:
@@ -163,17 +135,54 @@ class MathVerifier:
 
     def check(self, gold: str) -> None:
         """Raise ValueError if `gold` cannot serve as a reference answer."""
-        if len(gold) > LONGEST:
-            raise ValueError(f"the answer has {len(gold)} characters, at most {LONGEST} are graded")
-        text = normalise(gold)
+        if len(text := self._gold(gold)) > LONGEST:
+            raise ValueError(f"the answer has {len(text)} characters, at most {LONGEST} are graded")
+        text = normalise(text)
         if not text:
             raise ValueError("the answer is empty")
-        if rational(text) is None and not self._parses(text):
+        if self._integers is not None and self._integer(text) is None:
+            raise ValueError(f"the answer {gold!r} is no whole number in {list(self._integers)}")
+        if rational(text) is None and not self._readable(text):
             raise ValueError(f"math-verify cannot parse the answer {gold!r}")
 
-    def _parses(self, gold: str) -> bool:
+    def _gold(self, gold: str) -> str:
+        """The answer in the gold text, which only the lenient extractions look for."""
+        if self._extraction == "boxed":
+            return gold
+        return EXTRACT[self._extraction](gold) or gold
+
+    def _integer(self, text: str) -> int | None:
+        assert self._integers is not None
+        value: Rational | None = rational(text)
+        if value is None and isinstance(reading := quietly_read(text), Quantity):
+            value = reading.value.rational
+        low, high = self._integers
+        return (
+            int(value)
+            if value is not None and value.denominator == 1 and low <= value <= high
+            else None
+        )
+
+    def _compare(
+        self, answer: str, gold: str
+    ) -> tuple[bool, Literal["exact", "math-verify", "limit", "unreadable"]]:
         try:
+            correct = exact(answer, gold, self._policy)
+        except TooLarge:
+            return False, "limit"
+        if correct is not None:
+            return correct, "exact"
+        if reason := refused(answer):
+            return False, reason
+        return self._judge(answer, gold)
+
+    def _readable(self, gold: str) -> bool:
+        try:
+            if read(gold) is not None:
+                return True
             return self._pool.call({"gold": gold})["parsed"]
+        except TooLarge:
+            return True  # equal to itself
         except LimitExceeded:
             return False
 
@@ -188,7 +197,7 @@ class MathVerifier:
 
 
 class MathReward(RewardCallback):
-    """1.0 for a response whose boxed answer is equivalent to `problem.answer`, else 0.0."""
+    """1.0 for a response whose answer is equivalent to `problem.answer`, else 0.0."""
 
     outcome = True
 
@@ -196,12 +205,24 @@ class MathReward(RewardCallback):
         self,
         *,
         workers: int = 2,
-        cpu_seconds: float = 5.0,
+        cpu_seconds: float = 2.0,
+        extraction: Extraction = "boxed",
+        percent: Percent = "either",
+        rounding: Rounding = "repeating",
+        integer_range: Sequence[int] | None = None,
         weight: float = 1.0,
         domains: Sequence[str] | None = None,
     ) -> None:
+        """The arguments but the last two are `MathVerifier`'s."""
         super().__init__(weight=weight, domains=domains)
-        self.verifier = MathVerifier(workers=workers, cpu_seconds=cpu_seconds)
+        self.verifier = MathVerifier(
+            workers=workers,
+            cpu_seconds=cpu_seconds,
+            extraction=extraction,
+            percent=percent,
+            rounding=rounding,
+            integer_range=integer_range,
+        )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         super().setup(trainer, pl_module, stage)

@@ -13,23 +13,30 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, wraps
 from pathlib import Path
 from typing import Any
 
+import math_verify.grader
+import math_verify.parser
 import sympy.core.random
-from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
+from math_verify import LatexExtractionConfig, parse, verify
+from sympy import Basic, Expr
+from sympy.core.evalf import EvalfMixin
 
 OUT_OF_MEMORY = 75  # exit status
-WITH_UNITS = LatexExtractionConfig()
-# \sin^2 t is not a number of tons: what cannot be read without its unit is read with it
-NO_UNITS = replace(
-    WITH_UNITS, normalization_config=replace(WITH_UNITS.normalization_config, units=False)
+DIGITS = 40  # to which constants have to agree
+# Units are for k15.rewards.math: here 2t would be 2, and \sin^2 t a number of tons.
+READING = LatexExtractionConfig(
+    normalization_config=replace(LatexExtractionConfig().normalization_config, units=False)
 )
+DECIMAL = re.compile(r"(\d*)\.(\d+)")
 
 
 def serve(cpu_seconds: float, memory_bytes: int) -> None:
@@ -37,8 +44,9 @@ def serve(cpu_seconds: float, memory_bytes: int) -> None:
     logging.disable()
     replies = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # a stray print must not look like a reply
-    limit_memory(memory_bytes)
     prove()
+    end_when_out_of_memory()
+    limit_memory(memory_bytes)
     send(replies, {"ready": True})
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     for line in sys.stdin:
@@ -47,7 +55,7 @@ def serve(cpu_seconds: float, memory_bytes: int) -> None:
         signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
         try:
             reply = handle(json.loads(line))
-        except MemoryError:
+        except (MemoryError, RecursionError):
             os._exit(OUT_OF_MEMORY)
         signal.setitimer(signal.ITIMER_PROF, 0)
         send(replies, reply)
@@ -57,24 +65,25 @@ def handle(request: dict[str, str]) -> dict[str, bool | None]:
     # sympy compares by random evaluation here and there; a verdict must not depend on what
     # was asked before
     sympy.core.random.seed(0)
-    reading = next((r for r in (WITH_UNITS, NO_UNITS) if readable(request["gold"], r)), None)
+    gold = parsed(request["gold"])
     if "answer" not in request:
-        return {"parsed": reading is not None}
-    if reading is None:
+        return {"parsed": bool(gold)}
+    if not gold:
         return {"equal": None}
-    gold, answer = parsed(request["gold"], reading), parsed(request["answer"], reading)
-    return {"equal": bool(verify(list(gold), list(answer), timeout_seconds=None))}
-
-
-def readable(latex: str, reading: LatexExtractionConfig) -> bool:
-    return any(not isinstance(item, str) for item in parsed(latex, reading))
+    answer = parsed(request["answer"])
+    equal = verify(list(gold), list(answer), numeric_precision=DIGITS, timeout_seconds=None)
+    return {"equal": bool(equal)}
 
 
 @lru_cache(maxsize=1024)
-def parsed(latex: str, reading: LatexExtractionConfig) -> tuple[Any, ...]:
-    """What math-verify reads: expressions, then the text; the text alone if it cannot read it."""
-    readings = (reading, ExprExtractionConfig())
-    return tuple(parse(f"\\boxed{{{latex}}}", readings, parsing_timeout=None))
+def parsed(latex: str) -> tuple[Any, ...]:
+    """The expressions that math-verify reads, none if it cannot read it.
+
+    Decimals become fractions: math-verify compares floats to 6 places.
+    """
+    latex = DECIMAL.sub(lambda m: rf"\frac{{{m[1]}{m[2]}}}{{1{'0' * len(m[2])}}}", latex)
+    found = parse(f"\\boxed{{{latex}}}", (READING,), parsing_timeout=None)
+    return tuple(item for item in found if not isinstance(item, str))
 
 
 def prove() -> None:
@@ -87,6 +96,30 @@ def prove() -> None:
                 f"math-verify does not find {answer} equal to {gold}: "
                 "check the versions of math-verify and antlr4-python3-runtime"
             )
+
+
+def end_when_out_of_memory() -> None:
+    """math-verify takes a MemoryError for "not equal"; it has to be seen before it is swallowed."""
+    for owner, name in (
+        (math_verify.parser, "latex2sympy"),
+        (math_verify.grader, "simplify"),
+        (math_verify.grader, "solve"),
+        (Basic, "doit"),
+        (Expr, "round"),
+        (EvalfMixin, "evalf"),
+    ):
+        setattr(owner, name, ending(getattr(owner, name)))
+
+
+def ending(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except MemoryError:
+            os._exit(OUT_OF_MEMORY)
+
+    return guarded
 
 
 def limit_memory(extra_bytes: int) -> None:
