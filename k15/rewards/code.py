@@ -90,19 +90,24 @@ class CodeReward(RewardCallback):
     def score(self, group: RolloutGroup) -> list[float]:
         cases, language = self._cases(group.problem), self._language(group.problem)
 
-        def value(response: str) -> float:
-            source = code_block(response, language, require_fence=self.require_fence)
+        def value(source: str | None) -> float:
             if source is None:
                 return 0.0
             if self.reward == "all":
                 return float(self.judge.passes(source, cases, language))
             return self.judge.fraction(source, cases, language)
 
+        sources = [
+            code_block(rollout.text, language, require_fence=self.require_fence)
+            for rollout in group.rollouts
+        ]
+        distinct = list(dict.fromkeys(sources))  # a sharpened policy writes many programs twice
         try:
             with ThreadPoolExecutor(self.threads) as threads:
-                return list(threads.map(value, [rollout.text for rollout in group.rollouts]))
+                values = dict(zip(distinct, threads.map(value, distinct), strict=True))
         except JudgeFailure as failure:
             raise GraderFailure(str(failure)) from failure
+        return [values[source] for source in sources]
 
     def _cases(self, problem: Problem) -> list[Case]:
         if not problem.tests:

@@ -63,6 +63,23 @@ def test_bad_responses_are_wrong(
     assert CodeReward(sandbox, threads=4).score(make_code_group(*texts)) == [0.0] * len(texts)
 
 
+def test_equal_programs_of_a_group_are_judged_once(
+    make_code_group: Callable[..., RolloutGroup],
+) -> None:
+    ran = []
+
+    class Counting(LocalSandbox):
+        def run(self, program, inputs, limits):  # type: ignore[no-untyped-def]
+            ran.append(program.source)
+            return super().run(program, inputs, limits)
+
+    counting = Counting()
+    group = make_code_group(RIGHT, PARTLY, f"again\n{RIGHT}", RIGHT)
+    assert CodeReward(counting).score(group) == [1.0, 0.0, 1.0, 1.0]
+    counting.close()
+    assert len(ran) == 2
+
+
 def test_a_response_without_a_fence_counts_where_that_is_wanted(
     sandbox: LocalSandbox, make_code_group: Callable[..., RolloutGroup]
 ) -> None:
