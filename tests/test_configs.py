@@ -17,11 +17,13 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ROOT, load
+from k15.config.groups import Tree
 from k15.models.tiny import tiny_policy
 
 REPOSITORY = ROOT.parent
 FILES = sorted(ROOT.glob("*/*.yaml"))
-NAMES = [f"{file.parent.name}={file.stem}" for file in FILES]
+OURS = Tree(ROOT, "train").groups  # the others are evaluate.py's
+NAMES = [f"{file.parent.name}={file.stem}" for file in FILES if file.parent.name in OURS]
 WANTS_PICTURES = {"stage=align", "stage=vision", "stage=joint"}
 ON_A_CPU = ["trainer.accelerator=cpu", "trainer.precision=32-true"]
 TEXTS = [*ROOT.rglob("*.yaml"), REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]

@@ -11,7 +11,7 @@ from functools import cache
 from random import Random
 from typing import Protocol, overload
 
-from k15.datamodules.records import Record, problem_of, read_records
+from k15.records import Record, problem_of, read_records
 from k15.tasks.base import Split, Task, is_held_out
 from k15.types import Problem
 

@@ -82,3 +82,17 @@ def test_edit_distance() -> None:
 def test_the_extraction_prompt_shows_examples_query_and_response() -> None:
     prompt = extraction_prompt("Question: 1+1?", "I say two.", "EXAMPLES")
     assert prompt == "EXAMPLES\n\nQuestion: 1+1?\n\nI say two.\n\nExtracted answer: "
+
+
+@pytest.mark.parametrize(
+    "piece",
+    ['The answer is "', "**", "[", "(", "1,", "\\boxed{", "answer is ", "9", "\ud800", "</think>"],
+)
+def test_hostile_responses_have_an_end(piece: str) -> None:
+    """Two million characters of what a rule looks for."""
+    response = piece * (2_000_000 // len(piece))
+    for meta in (CHOICE, INTEGER, FLOAT, LIST):
+        if quick_extraction(response, meta) is None:
+            extraction, how = rule_extraction(response, meta)
+            assert how.startswith("rule: ")
+            normalise(extraction, meta)

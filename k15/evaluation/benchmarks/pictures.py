@@ -1,0 +1,203 @@
+"""Benchmarks with pictures: found, checked before anything is generated, decoded when used."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from io import BytesIO
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, get_args, overload
+
+from PIL import Image
+
+from k15.evaluation.benchmarks.records import RecordBenchmark, Row
+from k15.types import Problem
+
+logger = logging.getLogger(__name__)
+
+MissingImages = Literal["error", "skip", "text_only"]
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
+TAG = re.compile(r"<image ?(\d*)>")
+SHOWN = 5  # ids that a log line names
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that has not been decoded: a file, or the bytes of one."""
+
+    source: Path | bytes
+    label: str
+    """For a person."""
+
+    def load(self) -> Image.Image:
+        """The picture in RGB, decoded when its pixels are asked for.
+
+        Raises ValueError saying which one cannot be read.
+        """
+        try:
+            data = self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+            image = Image.open(BytesIO(data))
+            return image if image.mode == "RGB" else image.convert("RGB")
+        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
+            raise ValueError(f"{self.label}: cannot be read as a picture ({error})") from error
+
+    def check(self) -> None:
+        """Raise ValueError if it is not there or is no whole picture."""
+        if isinstance(self.source, Path) and not self.source.is_file():
+            raise ValueError(f"{self.label}: no such file")
+        image = self.load()
+        try:
+            image.draft("RGB", (1, 1))  # a JPEG at an eighth of its size: much faster
+            image.load()
+        except (OSError, SyntaxError) as error:
+            raise ValueError(f"{self.label}: cannot be read as a picture ({error})") from error
+
+
+class PictureProblems(Sequence[Problem]):
+    """Problems whose pictures are read when the problem is asked for."""
+
+    def __init__(self, entries: Sequence[tuple[Problem, Sequence[Picture]]]) -> None:
+        self.entries = entries
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Problem: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> PictureProblems: ...
+
+    def __getitem__(self, index: int | slice) -> Problem | PictureProblems:
+        if isinstance(index, slice):
+            return PictureProblems(self.entries[index])
+        problem, pictures = self.entries[index]
+        return replace(problem, images=tuple(picture.load() for picture in pictures))
+
+
+class PictureBenchmark(RecordBenchmark):
+    """Records with pictures; `problem` writes `<image>` or `<image1>` where one stands, else it
+    comes first.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        images: str | None = None,
+        missing_images: MissingImages = "error",
+        **source: Any,
+    ) -> None:
+        """Read nothing yet.
+
+        Args:
+            path: as in `RecordBenchmark`.
+            images: the folder that a local file's picture names start from; None: the file's own.
+            missing_images: what to do about a picture that is missing or cannot be read: stop
+                (error), leave the problem out (skip), or ask all questions without their pictures
+                (text_only), as for grading responses made elsewhere.
+            source: of `RecordBenchmark`.
+        """
+        super().__init__(path, **source)
+        if missing_images not in get_args(MissingImages):
+            choices = ", ".join(get_args(MissingImages))
+            raise ValueError(
+                f"benchmark {self.name}: missing_images={missing_images!r}: choose {choices}"
+            )
+        self.folder = Path(images) if images else Path(path).parent
+        self.missing_images = missing_images
+        self.left_out: list[str] = []
+        """Ids of the problems without a readable picture, with missing_images=skip."""
+
+    def problems(self) -> Sequence[Problem]:
+        """Lazy: a picture is read when its problem is asked for.
+
+        Raises ValueError for the first picture that is missing or cannot be read, with the
+        problem's id and the file.
+        """
+        texts = self.entries()
+        if self.missing_images == "text_only":
+            return [_placed(problem, 0) for _, problem in texts]
+        entries = [(_placed(p, len(found)), found) for p, found in map(self._found, texts)]
+        if self.missing_images == "skip":
+            entries = self._readable(entries)
+        else:
+            for _, pictures in islice(entries, self.limit):
+                for picture in pictures:
+                    picture.check()
+        return PictureProblems(entries)
+
+    def pictures(self, row: Row) -> Sequence[Any]:
+        """A record's pictures as it has them: a name, {"bytes": ..., "path": ...} or PIL's."""
+        picture = row.get("picture")
+        if picture is None:
+            raise row.fault("picture", "must be a picture")
+        return [picture]
+
+    def _found(self, entry: tuple[Row, Problem]) -> tuple[Problem, list[Picture]]:
+        row, problem = entry
+        label = f"benchmark {self.name}, problem {problem.id}"
+        return problem, [self._picture(given, label, row) for given in self.pictures(row)]
+
+    def _picture(self, given: Any, label: str, row: Row) -> Picture:
+        if isinstance(given, Mapping) and given.get("bytes"):
+            return Picture(given["bytes"], f"{label}: the picture in {row.place}")
+        name = given.get("path") if isinstance(given, Mapping) else given
+        if not isinstance(name, str) or not name:
+            raise row.fault("picture", "must be the name of a file or the bytes of a picture")
+        path = self.folder / name
+        others = (path.with_suffix(suffix) for suffix in SUFFIXES)
+        found = next((p for p in (path, *others) if p.is_file()), path)
+        return Picture(found, f"{label}: {found}")
+
+    def _readable(
+        self, entries: list[tuple[Problem, list[Picture]]]
+    ) -> list[tuple[Problem, list[Picture]]]:
+        kept: list[tuple[Problem, list[Picture]]] = []
+        self.left_out = []
+        for problem, pictures in entries:
+            try:
+                for picture in pictures:
+                    picture.check()
+                kept.append((problem, pictures))
+            except ValueError:
+                self.left_out.append(problem.id)
+        if not kept:
+            raise ValueError(
+                f"benchmark {self.name}: none of {len(entries)} problems has a readable picture "
+                f"(looked in {self.folder.resolve()}); give benchmark.{self.name}.images=<folder>"
+            )
+        if self.left_out:
+            logger.warning(
+                "benchmark %s: %d of %d problems left out, their pictures are missing or cannot "
+                "be read: %s%s",
+                self.name,
+                len(self.left_out),
+                len(entries),
+                ", ".join(self.left_out[:SHOWN]),
+                ", ..." if len(self.left_out) > SHOWN else "",
+            )
+        return kept
+
+
+def _placed(problem: Problem, pictures: int) -> Problem:
+    """The prompt with an item per picture, in place of its tag or before the text."""
+    [message] = problem.prompt
+    text = message["content"]
+    if not pictures:
+        return replace(problem, prompt=({**message, "content": TAG.sub("", text).strip()},))
+    content: list[dict[str, str]] = []
+    position = 0
+    tags = list(TAG.finditer(text))
+    if len(tags) != pictures:
+        content = [{"type": "image"}] * pictures
+        text, tags = TAG.sub("", text), []
+    for tag in tags:
+        content += [{"type": "text", "text": text[position : tag.start()]}, {"type": "image"}]
+        position = tag.end()
+    content.append({"type": "text", "text": text[position:].strip()})
+    content = [item for item in content if item["type"] == "image" or item["text"].strip()]
+    return replace(problem, prompt=({**message, "content": content},))
