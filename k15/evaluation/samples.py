@@ -82,7 +82,8 @@ class Journal:
 
     def append(self, line: Response) -> None:
         """Write one line at once."""
-        self._file.write(json.dumps(asdict(line), ensure_ascii=False).encode() + b"\n")
+        text = json.dumps(asdict(line), ensure_ascii=False)
+        self._file.write(text.encode(errors="backslashreplace") + b"\n")  # half a surrogate pair
         self._file.flush()
 
     def close(self) -> None:

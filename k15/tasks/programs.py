@@ -1,16 +1,17 @@
-"""Find the program: which operators, put for the question marks, turn the input into the output?
+"""Find the program: which operators, put for the question marks, turn the input into 12?
 
-    prompt    " 3>10a=n?2;b=a?1;c=b?2;:"             3 becomes 10; the program with its gaps
-    response  "<think> 3a=n+2; 5b=a-1; 4c=b*2; 8>10 no 3a=n*2; 6b=a-1; 5c=b*2; 10>10 yes</think>
+    prompt    " 5>12a=n?2;b=a?1;c=b?2;:"             5 becomes 12; the program with its gaps
+    response  "<think>a=n+2; 7b=a-1; 6c=b+2; 8 no a=n+2; 7b=a-1; 6c=b*2; 12 yes</think>
               ```python
-              for n in map(int,open(0)):a=n*2;b=a-1;c=b*2;print(c)
+              for n in map(int,open(0)):a=n+2;b=a-1;c=b*2;print(c)
               ```"
 
-A trial runs a program on the example, line by line, and puts the output it should have beside what
-came out. The program of the answer reads numbers, one per line; it is tested on the example and
-then on inputs that the prompt does not show, so that fitting the example by chance is not enough.
-Operators taken at random are right with probability 0.27 at level 1 and 0.09 at level 5: as in
-make24, accuracy is a matter of searching longer or of guessing better.
+A trial runs a program on the example, line by line. The program of the answer reads numbers, one
+per line; it is tested on the example and then on inputs that the prompt does not show, so that
+fitting the example by chance is not enough. Operators taken at random are right with probability
+0.25 at level 1 and 0.09 at level 5: as in make24, accuracy is a matter of searching longer or of
+guessing better. Every example leads to 12, so that the verdict is about one number: with an output
+that differs from prompt to prompt, small policies did not learn when to say yes.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ from k15.types import Problem
 
 VARIABLES = "nabcdef"  # each line computes the next one from the one before it
 OPERATORS = {1: "+-", 2: "+-*", 3: "+-"}  # by operand: what its question mark may stand for
-OPERANDS = (1, 1, 2, 3, 3)
-INPUTS = range(2, 13)  # of the example
+OPERANDS = (1, 2, 3)
+INPUTS = range(2, 25)  # of the example
 HIDDEN_INPUTS = (0, -7, 100, 12345)
+TARGET = 12  # the output of every example
 LARGEST = 48  # no choice of operators leads above it or below 0 on the example
 LOOP = "for n in map(int,open(0)):"  # inputs come one per line
+TO = f">{TARGET}"  # between the input and the program
 OPEN, CLOSE = "\n```python\n", "\n```"
 PROGRAM = re.compile(re.escape(LOOP) + r"((?:[a-f]=[na-f][+*-]\d;)*)print\(([na-f])\)\n")
 
@@ -43,27 +46,26 @@ class Programs(Task):
 
     @property
     def words(self) -> tuple[str, ...]:
-        """Lines with and without their operators, values and outputs from 0 to 48; 170 words."""
+        """Lines with and without their operators, and values from 0 to 48; 122 words."""
         signs = [f"{sign}{k}" for k, operators in OPERATORS.items() for sign in f"?{operators}"]
         lines = [f"{new}={old}{sign};" for old, new in pairwise(VARIABLES) for sign in signs]
-        values = [mark + str(number) for mark in " >" for number in range(LARGEST + 1)]
+        values = [f" {number}" for number in range(LARGEST + 1)]
         ends = [f"print({name}){CLOSE}" for name in VARIABLES[1:]]
-        marks = ("<think>", "</think>", " no", " yes", ":", OPEN + LOOP)
+        marks = ("<think>", "</think>", " no", " yes", TO, ":", OPEN + LOOP)
         return (*marks, *ends, *lines, *values)
 
     def sample(self, rng: Random, level: int) -> Problem:
-        """Drawn until every value of every trial has a word."""
+        """Drawn until the output is 12 and every value of every trial has a word."""
         if not 1 <= level < len(VARIABLES) - 1:
             highest = len(VARIABLES) - 2
             raise ValueError(f"task.levels: programs has levels 1 to {highest}, not {level}")
         while True:
             operands = tuple(rng.choice(OPERANDS) for _ in range(level + 1))
             given = rng.choice(INPUTS)
-            if stays_within_words(operands, given):
+            right = write([rng.choice(OPERATORS[operand]) for operand in operands], operands)
+            if values_of(right, given)[-1] == TARGET and stays_within_words(operands, given):
                 break
-        right = write([rng.choice(OPERATORS[operand]) for operand in operands], operands)
-        wanted = values_of(right, given)[-1]
-        question = f" {given}>{wanted}{''.join(write('?' * len(operands), operands))}:"
+        question = f" {given}{TO}{''.join(write('?' * len(operands), operands))}:"
         return Problem(
             id="",
             prompt=({"role": "user", "content": question},),
@@ -71,13 +73,12 @@ class Programs(Task):
             domain="code",
             difficulty=level,
             tests=(stdin_test(right, [given]), stdin_test(right, HIDDEN_INPUTS)),
-            meta={"input": given, "output": wanted, "operands": operands},
+            meta={"input": given, "operands": operands},
         )
 
     def demonstrate(self, problem: Problem, rng: Random, *, max_trials: int, give_up: float) -> str:
         """Tries operators in random order and answers the last program it tried."""
-        given, wanted = problem.meta["input"], problem.meta["output"]
-        operands = problem.meta["operands"]
+        given, operands = problem.meta["input"], problem.meta["operands"]
         untried = list(product(*(OPERATORS[operand] for operand in operands)))
         rng.shuffle(untried)
         thought = ""
@@ -85,9 +86,8 @@ class Programs(Task):
             lines = write(operators, operands)
             values = values_of(lines, given)
             steps = (f"{line} {value}" for line, value in zip(lines, values, strict=True))
-            thought += f" {given}{''.join(steps)}>{wanted}"
-            thought += " yes" if values[-1] == wanted else " no"
-            if values[-1] == wanted or rng.random() < give_up:
+            thought += "".join(steps) + (" yes" if values[-1] == TARGET else " no")
+            if values[-1] == TARGET or rng.random() < give_up:
                 break
         return f"<think>{thought}</think>{OPEN}{source(lines)}{CLOSE}"
 

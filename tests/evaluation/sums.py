@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 
-
 from k15.engines.protocol import Request
 from k15.engines.scripted import ScriptedEngine
 from k15.evaluation.benchmark import Benchmark, Verdict

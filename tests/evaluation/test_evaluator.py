@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tests.evaluation.sums import Characters, Sums, answering, right_sum
 
 from k15.evaluation.benchmark import Verdict
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.samples import Sample, read
 from k15.rewards.base import GraderFailure
+from tests.evaluation.sums import Characters, Sums, answering, right_sum
 
 ONCE = {"direct": Once(name="direct", instruction="")}
 

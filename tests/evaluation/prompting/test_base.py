@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 from k15.evaluation.prompting.base import Once, Reply, instructed
 from k15.types import Problem
 from tests.evaluation.sums import Sums
@@ -22,7 +24,7 @@ def test_an_instruction_goes_behind_a_picture():
 
 def test_once_asks_once_and_takes_the_benchmarks_own_instruction():
     class Own(Sums):
-        instructions = {"direct": "Number only."}
+        instructions: ClassVar = {"direct": "Number only."}
 
     problem = Problem(id="1", prompt=(QUESTION,), answer="2")
     for mode, instruction in (("direct", "Number only."), ("cot", "Think.")):
