@@ -69,7 +69,7 @@ def settings(config: Any) -> dict[str, Any]:
     """What a sample depends on, by dotted key: seed, model, benchmarks and promptings."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    leaves = {"seed.": plain["seed"], "responses.": plain["responses"]}
+    leaves = {key: plain[key] for key in ("seed", "sampling_seed", "responses")}
     leaves |= {f"model.{key}": value for key, value in plain["model"].items()}
     for group in ("benchmark", "prompting"):
         for name, values in (plain[group] or {}).items():

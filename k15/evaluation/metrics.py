@@ -1,6 +1,7 @@
 """Scores as torchmetrics: each takes samples in any order, on any rank, and reduces over ranks.
 
-A sample is known by the number of its problem, which all ranks count alike. Legend: N samples of
+A sample is known by the number of its problem, which all ranks count alike. Settings are those of
+`torchmetrics.Metric`. Legend: N samples of
 one update, P problems, n samples of one problem, S subsets of k of them.
 """
 
@@ -10,6 +11,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,8 +39,8 @@ class SampleMetric(Metric):
     problem: list[Tensor]
     correct: list[Tensor]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.add_state("problem", default=[], dist_reduce_fx="cat")
         self.add_state("correct", default=[], dist_reduce_fx="cat")
 
@@ -70,8 +72,8 @@ class PassAtK(SampleMetric):
     A problem with fewer than k graded samples is left out.
     """
 
-    def __init__(self, k: int) -> None:
-        super().__init__()
+    def __init__(self, k: int, **settings: Any) -> None:
+        super().__init__(**settings)
         self.k = k
 
     def compute(self) -> dict[str, Tensor]:
@@ -97,8 +99,8 @@ class MajorityAtK(SampleMetric):
 
     vote: list[Tensor]
 
-    def __init__(self, k: int) -> None:
-        super().__init__()
+    def __init__(self, k: int, **settings: Any) -> None:
+        super().__init__(**settings)
         self.k = k
         self.add_state("vote", default=[], dist_reduce_fx="cat")
 
@@ -162,8 +164,8 @@ class TokenUse(Metric):
     truncated: Tensor
     right: Tensor
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
         self.add_state("tokens", default=[], dist_reduce_fx="cat")
         zero = torch.zeros((), dtype=torch.double)
         self.add_state("truncated", default=zero.clone(), dist_reduce_fx="sum")

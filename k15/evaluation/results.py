@@ -30,6 +30,7 @@ from k15.evaluation.samples import Key, Response, Sample, read
 
 NAME = "results.json"
 Results = dict[str, Any]
+HERE = {"sync_on_compute": False}  # the samples of all ranks have been read from their files
 
 
 def results(
@@ -112,13 +113,13 @@ def metrics(samples: Sequence[Sample], benchmark: Benchmark) -> dict[str, Any]:
     tokens = torch.tensor([sample.tokens for sample in samples])
     truncated = torch.tensor([sample.finish == "length" for sample in samples])
     return {
-        "accuracy": plain(AverageAtN(), problem, correct),
-        **{f"pass@{k}": plain(PassAtK(k), problem, correct) for k in benchmark.pass_at},
+        "accuracy": plain(AverageAtN(**HERE), problem, correct),
+        **{f"pass@{k}": plain(PassAtK(k, **HERE), problem, correct) for k in benchmark.pass_at},
         **{
-            f"maj@{k}": plain(MajorityAtK(k), problem, correct, ballots)
+            f"maj@{k}": plain(MajorityAtK(k, **HERE), problem, correct, ballots)
             for k in benchmark.majority_at
         },
-        **plain(TokenUse(), tokens, truncated, correct),
+        **plain(TokenUse(**HERE), tokens, truncated, correct),
     }
 
 
@@ -156,7 +157,10 @@ def group_scores(samples: Sequence[Sample], rows: Mapping[str, Row]) -> dict[str
     found: dict[str, Any] = defaultdict(dict)
     for (key, single), own in sorted(members.items()):
         problems = len({sample.id for sample in own})
-        found[key][single] = {"accuracy": plain(AverageAtN(), *verdicts(own)), "problems": problems}
+        found[key][single] = {
+            "accuracy": plain(AverageAtN(**HERE), *verdicts(own)),
+            "problems": problems,
+        }
     return dict(found)
 
 

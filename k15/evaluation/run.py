@@ -17,11 +17,13 @@ from k15.evaluation.folder import GIVEN, given_responses, newest_model, opened
 from k15.evaluation.problems_file import read_problems, write_problems
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.report import write_report
-from k15.evaluation.results import results, ungraded_responses, write_results
+from k15.evaluation.results import Results, results, ungraded_responses, write_results
 from k15.evaluation.samples import Journal, Response
 from k15.evaluation.table import comparison_table, groups_table, scores_table
 from k15.progress import quiet
 from k15.runs import unused_folder
+
+GROUPS_SHOWN = 2
 
 
 def evaluate(config: DictConfig) -> str:
@@ -41,7 +43,7 @@ def evaluate(config: DictConfig) -> str:
     with opened(config) if fabric.is_global_zero else nullcontext(Path(config.run_dir)) as folder:
         evaluator = evaluator_of(config, folder, fabric.global_rank, fabric.world_size)
         if config.responses is None:
-            print(f"model: {config.model.path}\nrun_dir: {folder}", flush=True)
+            print(f"model: {model_name(config)}\nrun_dir: {folder}", flush=True)
             policy = build(config.model)
             policy.model.to(fabric.device)
             evaluator.run(build(config.engine, policy=policy), policy)
@@ -58,7 +60,7 @@ def evaluator_of(config: DictConfig, folder: Path, rank: int, ranks: int) -> Eva
         benchmarks=build(config.benchmark),
         promptings=build(config.prompting) if config.responses is None else {GIVEN: as_given()},
         run_dir=folder,
-        seed=config.seed,
+        seed=config.sampling_seed,
         threads=config.grading_threads,
         max_ungraded=config.max_ungraded,
         rank=rank,
@@ -109,22 +111,40 @@ def finished(config: DictConfig, evaluator: Evaluator) -> str:
         evaluator.samples(),
         read_problems(folder),
         evaluator.benchmarks,
-        model=str(config.model.path) if config.responses is None else str(config.responses),
+        model=model_name(config) if config.responses is None else str(config.responses),
         settings=settings(config),
         ungraded=ungraded_responses(folder),
     )
     write_results(folder, found)
-    lines = [scores_table(found), groups_table(found), f"results: {folder}/results.json"]
+    by_group = groups_table(main_groups(found, evaluator))
+    lines = [scores_table(found), by_group, f"results: {folder}/results.json"]
     if config.report:
         lines.append(f"report: {write_report(folder)}")
     return "\n".join(line for line in lines if line)
+
+
+def model_name(config: DictConfig) -> str:
+    """For the reader: where the weights come from."""
+    return str(config.model.path or f"{config.choices.model}, random weights")
+
+
+def main_groups(found: Results, evaluator: Evaluator) -> Results:
+    """The results with each benchmark's first groups alone: what a terminal has room for."""
+    scores = [
+        {**score, "groups": {key: score["groups"][key] for key in keys if key in score["groups"]}}
+        for score in found["scores"]
+        for keys in [evaluator.benchmarks[score["benchmark"]].groups[:GROUPS_SHOWN]]
+    ]
+    return {**found, "scores": scores}
 
 
 def settings(config: DictConfig) -> Mapping[str, Any]:
     """What tells this run from others."""
     plain = OmegaConf.to_container(config, resolve=True)
     assert isinstance(plain, dict)
-    return {key: plain[key] for key in ("seed", "benchmark", "prompting", "engine")}
+    return {
+        key: plain[key] for key in ("seed", "sampling_seed", "benchmark", "prompting", "engine")
+    }
 
 
 def compare(config: DictConfig) -> str:

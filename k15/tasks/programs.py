@@ -9,9 +9,10 @@
 A trial runs a program on the example, line by line. The program of the answer reads numbers, one
 per line; it is tested on the example and then on inputs that the prompt does not show, so that
 fitting the example by chance is not enough. Operators taken at random are right with probability
-0.25 at level 1 and 0.09 at level 5: as in make24, accuracy is a matter of searching longer or of
-guessing better. Every example leads to 12, so that the verdict is about one number: with an output
-that differs from prompt to prompt, small policies did not learn when to say yes.
+0.24 at level 1 and 0.10 at level 5: as in make24, accuracy is a matter of searching longer or of
+guessing better. Every example leads to 12, so that a trial is short and its verdict is about one
+number: with outputs of all kinds, some seeds of the small policy did not learn to copy what they
+found into the answer, or when to say yes.
 """
 
 from __future__ import annotations

@@ -12,7 +12,8 @@ from k15.evaluation.folder import given_responses, newest_model, opened
 def config(folder, **changes):
     plain = {
         "run_dir": str(folder),
-        "seed": 0,
+        "seed": 1,
+        "sampling_seed": 0,
         "responses": None,
         "threads": 1,
         "model": {"path": "a"},
@@ -61,7 +62,8 @@ def test_what_leaves_samples_as_they_are_may_change(tmp_path):
 @pytest.mark.parametrize(
     ("key", "value", "named"),
     [
-        ("seed", 1, "seed"),
+        ("seed", 2, "seed=1"),
+        ("sampling_seed", 1, "sampling_seed=0"),
         ("model__path", "b", "model.path='a'"),
         ("benchmark__sums__temperature", 1.0, "benchmark.sums.temperature=0.0"),
         ("prompting__cot__instruction", "Guess.", "prompting.cot.instruction='Think.'"),

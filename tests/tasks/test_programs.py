@@ -17,14 +17,14 @@ from k15.sandbox.extract import code_block
 from k15.tasks.programs import OPERATORS, Programs, source, stdin_test, values_of, write
 from k15.types import Problem
 
-# 3 becomes 10 by n*2-1 = 5, 5*2 = 10; and on hidden inputs by nothing else
-RIGHT = ["a=n*2;", "b=a-1;", "c=b*2;"]
+# 5 becomes 12 by 5+2 = 7, 7-1 = 6, 6*2 = 12; the program is 2n + 2
+RIGHT = ["a=n+2;", "b=a-1;", "c=b*2;"]
 EXAMPLE = Problem(
     id="example",
-    prompt=({"role": "user", "content": " 3>10a=n?2;b=a?1;c=b?2;:"},),
+    prompt=({"role": "user", "content": " 5>12a=n?2;b=a?1;c=b?2;:"},),
     answer=source(RIGHT),
-    tests=(stdin_test(RIGHT, [3]), stdin_test(RIGHT, [0, -7, 100])),
-    meta={"input": 3, "output": 10, "operands": (2, 1, 2)},
+    tests=(stdin_test(RIGHT, [5]), stdin_test(RIGHT, [0, -7, 100])),
+    meta={"input": 5, "operands": (2, 1, 2)},
 )
 LOOP = "for n in map(int,open(0)):"
 
@@ -34,24 +34,24 @@ def respond(program: str) -> str:
 
 
 def test_the_tests_of_a_problem_can_be_redone_by_hand() -> None:
-    """2(2n - 1) at 3, and at 0, -7 and 100."""
+    """2n + 2 at 5, and at 0, -7 and 100."""
     shown, hidden = EXAMPLE.tests
-    assert shown == {"type": "stdin", "input": "3\n", "output": "10\n"}
-    assert hidden == {"type": "stdin", "input": "0\n-7\n100\n", "output": "-2\n-30\n398\n"}
+    assert shown == {"type": "stdin", "input": "5\n", "output": "12\n"}
+    assert hidden == {"type": "stdin", "input": "0\n-7\n100\n", "output": "2\n-12\n202\n"}
 
 
 @pytest.mark.parametrize(
     ("program", "expected"),
     [
-        (LOOP + "a=n*2;b=a-1;c=b*2;print(c)", 1.0),
-        (LOOP + "a=n*2;b=a*2;c=b-2;print(c)", 1.0),  # 4n - 2 by another way
-        (LOOP + "a=n*2;a=a-1;a=a*2;print(a)", 1.0),
-        (LOOP + "a=n*3;b=a+1;print(b)", 0.0),  # 10 on the example, but 3n + 1
-        (LOOP + "a=n+3;b=a+1;c=b+3;print(c)", 0.0),  # 10 on the example, but n + 7
-        (LOOP + "a=n*2;b=a-1;c=b*2;print(b)", 0.0),
-        (LOOP + "a=n*2;c=b*2;b=a-1;print(c)", 0.0),  # b is used before it is set
+        (LOOP + "a=n+2;b=a-1;c=b*2;print(c)", 1.0),
+        (LOOP + "a=n*2;b=a-1;c=b+3;print(c)", 1.0),  # 2n + 2 by another way
+        (LOOP + "a=n+2;a=a-1;a=a*2;print(a)", 1.0),
+        (LOOP + "a=n*3;b=a-3;print(b)", 0.0),  # 12 on the example, but 3n - 3
+        (LOOP + "a=n+3;b=a+1;c=b+3;print(c)", 0.0),  # 12 on the example, but n + 7
+        (LOOP + "a=n+2;b=a-1;c=b*2;print(b)", 0.0),
+        (LOOP + "a=n+2;c=b*2;b=a-1;print(c)", 0.0),  # b is used before it is set
         (LOOP + "print(c)", 0.0),
-        ("a=n*2;b=a-1;c=b*2;print(c)", 0.0),
+        ("a=n+2;b=a-1;c=b*2;print(c)", 0.0),
         ("", 0.0),
     ],
 )
@@ -82,9 +82,8 @@ def test_every_problem_has_a_right_answer_and_values_that_have_words() -> None:
         assert task.check(problem, respond(problem.answer)) == 1.0
         shown, hidden = (read_case(test) for test in problem.tests)
         assert isinstance(shown, StdinCase) and isinstance(hidden, StdinCase)
-        assert problem.prompt[0]["content"].startswith(
-            f" {shown.input.strip()}>{shown.output.strip()}"
-        )
+        assert problem.prompt[0]["content"].startswith(f" {shown.input.strip()}>12a=n?")
+        assert shown.output == "12\n"
         assert len(hidden.input.split()) == len(hidden.output.split()) == 4
 
 
@@ -98,7 +97,7 @@ def test_prompts_and_demonstrations_are_made_of_the_words() -> None:
         for text in (problem.prompt[0]["content"], response):
             tokens = tokenizer(text)["input_ids"]
             assert tokenizer.pad_token_id not in tokens and tokenizer.decode(tokens) == text
-        assert len(tokens) <= 72  # 4 trials of 15 words and 12 around them, at level 5
+        assert len(tokens) <= 62  # 4 trials of 13 words and 10 around them, at level 5
 
 
 def test_demonstrations_run_each_program_on_the_example() -> None:
@@ -108,19 +107,18 @@ def test_demonstrations_run_each_program_on_the_example() -> None:
         problem = task.problem(index)
         response = task.demonstrate(problem, Random(index), max_trials=10, give_up=0.2)
         thought = response.removeprefix("<think>").partition("</think>")[0]
-        trials = re.findall(r" (\d+)(\D.*?)>(\d+) (no|yes)", thought)
-        assert "".join(f" {a}{b}>{c} {d}" for a, b, c, d in trials) == thought
-        for given, steps, wanted, verdict in trials:
-            variables = {"n": int(given)}
+        trials = re.findall(r"(a=n.*? \d+) (no|yes)", thought)
+        assert "".join(f"{steps} {verdict}" for steps, verdict in trials) == thought
+        for steps, verdict in trials:
+            variables = {"n": problem.meta["input"]}
             for line, value in re.findall(r"(\w=\w[+*-]\d;) (\d+)", steps):
                 exec(line, {}, variables)
                 assert variables[line[0]] == int(value)
-            assert (list(variables.values())[-1] == int(wanted)) == (verdict == "yes")
-            assert (int(given), int(wanted)) == (problem.meta["input"], problem.meta["output"])
+            assert (list(variables.values())[-1] == 12) == (verdict == "yes")
         assert len(set(trials)) == len(trials)
         answer = code_block(response)
         assert answer is not None and re.findall(r"\w=\w..;", answer) == re.findall(
-            r"\w=\w..;", trials[-1][1]
+            r"\w=\w..;", trials[-1][0]
         )
 
 
