@@ -59,6 +59,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
     return {
         "model=hf": [f"model.path={folder}/model", "model.dtype=float32"],
+        "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
         "trainer=gpu": ON_A_CPU,

@@ -94,7 +94,8 @@ def spread(overrides: dict[str, Any], node: DictConfig, many_groups: Sequence[st
         given, chosen = overrides.get(group), node.get(group)
         if not isinstance(given, dict) or not chosen:
             continue
-        common = {key: given.pop(key) for key in list(given) if key not in chosen}
+        shared = [key for key in given if key not in chosen and not _is_thing(given[key])]
+        common = {key: given.pop(key) for key in shared}
         for name in chosen if common else ():
             given[name] = {**common, **given.get(name, {})}
 

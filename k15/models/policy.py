@@ -204,14 +204,16 @@ class Policy:
         return positions[:, 0]
 
 
-def load_policy(path: str, dtype: str = "float32", attention: str | None = None) -> Policy:
+def load_policy(path: str | None, dtype: str = "float32", attention: str | None = None) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
     `attention` is transformers' `attn_implementation`; with flash_attention_2 on a GPU sequences
     are packed end to end for training.
 
-    Raises ValueError if the folder is not there or holds no tokenizer.
+    Raises ValueError if no path is given, the folder is not there or holds no tokenizer.
     """
+    if path is None:
+        raise ValueError("model.path=null: give a Hugging Face folder or name")
     if path.startswith((".", "/")) and not Path(path).is_dir():
         raise ValueError(f"model.path={path!r}: no such folder")
     config = AutoConfig.from_pretrained(path)

@@ -172,3 +172,10 @@ def test_an_entry_shows_its_own_groups(root, write, capsys):
         load("evaluate", ["--help"], root)
     shown = capsys.readouterr().out
     assert "* sums" in shown and "stage:" not in shown
+
+
+def test_a_named_thing_is_one_more_of_many(root, write):
+    write({**MANY, "benchmark/sums.yaml": "{_target_: fractions.Fraction, numerator: 1}"})
+    config = load("evaluate", ["benchmark.mine={_target_: fractions.Fraction}"], root)
+    assert sorted(config.benchmark) == ["mine", "sums"]
+    assert "mine" not in config.benchmark.sums

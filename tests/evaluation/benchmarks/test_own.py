@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 from k15.config import ROOT, build, load
+from k15.engines.protocol import Request
+from k15.evaluation.evaluator import Evaluator
+from tests.evaluation.sums import Characters, Sums, answering
 
 PAGE = (ROOT.parent / "docs" / "evaluation.md").read_text(encoding="utf-8")
 
@@ -40,6 +43,26 @@ def test_a_file_of_questions_needs_no_code(project: Path) -> None:
     [problem] = benchmark.problems()
     assert benchmark.grade(problem, "\\boxed{1.0}").correct == 1
     assert benchmark.grade(problem, "\\boxed{2}").correct == 0
+
+
+def test_an_own_prompting_asks_twice(project: Path) -> None:
+    config = load("evaluate", ["prompting.twice._target_=my_prompting.Twice"])
+    promptings = build(config.prompting)
+    assert sorted(promptings) == ["plain", "twice"]
+    evaluator = Evaluator(
+        benchmarks={"sums": Sums(size=2)},
+        promptings={"twice": promptings["twice"]},
+        run_dir=project,
+    )
+    prompts = []
+
+    def answer(prompt: str, request: Request) -> str:
+        prompts.append(prompt)
+        return "1" if "first try" in prompt else "0"
+
+    evaluator.run(answering(answer), Characters())
+    assert [sample.correct for sample in evaluator.samples()] == [1.0, 0.0]
+    assert prompts[2:] == [f"{p}\nA first try was: 0\nCheck it and answer." for p in prompts[:2]]
 
 
 def test_every_benchmark_is_in_the_table() -> None:
