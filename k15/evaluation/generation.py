@@ -17,6 +17,7 @@ from k15.engines.protocol import Request, RolloutEngine, Sampling
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.prompting.base import Ask, Reply, Solving
 from k15.evaluation.samples import Key
+from k15.progress import waiting_for
 from k15.rewards.base import GraderFailure
 from k15.types import Problem
 
@@ -128,7 +129,8 @@ class Generation:
         """Go on with the solvings whose work is done, after waiting for the first that long."""
         if not self.working:
             return
-        done, _ = wait(self.working, seconds, FIRST_COMPLETED)
+        with waiting_for(f"programs of {len(self.working)} samples"):
+            done, _ = wait(self.working, seconds, FIRST_COMPLETED)
         if not done and seconds:
             keys = ", ".join(str(open.key) for open in list(self.working.values())[:3])
             raise TimeoutError(f"no work ended within {seconds:g} s; it waits for {keys}")

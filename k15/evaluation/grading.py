@@ -11,7 +11,7 @@ from dataclasses import asdict
 
 from k15.evaluation.benchmark import Benchmark, Verdict
 from k15.evaluation.samples import Journal, Key, Response, Sample
-from k15.progress import phase
+from k15.progress import phase, waiting_for
 from k15.rewards.base import GraderFailure
 from k15.types import Problem
 
@@ -105,7 +105,8 @@ class Grading:
     def _verdict(self, benchmark: Benchmark, problem: Problem, response: str) -> Verdict:
         for attempt in range(self.retries + 1):
             try:
-                return benchmark.grade(problem, response)
+                with waiting_for(f"the grader of {benchmark.name} on problem {problem.id!r}"):
+                    return benchmark.grade(problem, response)
             except GraderFailure:
                 if attempt == self.retries:
                     raise

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import SupportsFloat
 
+from k15.progress import waiting_for
 from k15.rewards.base import GraderFailure, RewardCallback
 from k15.types import Problem, RolloutGroup
 
@@ -106,7 +107,8 @@ class Scorer:
         attempt = 0
         while True:
             try:
-                with noted(name, group.problem):
+                what = f"reward {name!r} on problem {group.problem.id!r}"
+                with noted(name, group.problem), waiting_for(what):
                     values = reward.score(group)
                 return one_per_rollout(values, name, group)
             except GraderFailure:
