@@ -112,11 +112,15 @@ def source_name(program: Program) -> str:
     public = re.search(rf"\bpublic\s+(?:(?:final|abstract|strictfp)\s+)*{kind}\s+(\w+)", text)
     if public:
         return f"{public[1]}.java"
-    before_main = re.split(r"\bstatic\s+(?:final\s+)?void\s+main\s*\(", text, maxsplit=1)[0]
-    classes = re.findall(rf"^\s*(?:final\s+|abstract\s+)*{kind}\s+(\w+)", before_main, re.MULTILINE)
+    main = re.search(r"\bstatic\s+(?:final\s+)?void\s+main\s*\(", text)
+    classes = [
+        found[1]
+        for found in re.finditer(rf"\b{kind}\s+(\w+)", text[: main.start() if main else None])
+        if text.count("{", 0, found.start()) == text.count("}", 0, found.start())
+    ]
     if not classes:
         return toolchain.source
-    return f"{classes[0] if before_main == text else classes[-1]}.java"
+    return f"{classes[-1] if main else classes[0]}.java"
 
 
 def compile_command(program: Program) -> tuple[str, ...]:
