@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
+from k15.config.errors import ConfigError
 from k15.types import Problem
 
 SUFFIXES = (".jsonl", ".json", ".jsonl.gz", ".parquet")
@@ -57,7 +58,7 @@ def read_records(
         return _read_file(file, field)
     local = path.startswith((".", "/", "~")) or path.endswith(SUFFIXES)
     if local and not file.is_dir():
-        raise ValueError(f"{field}={path!r}: no such file (looked in {Path.cwd()})")
+        raise ConfigError(f"{field}={path!r}: no such file (looked in {Path.cwd()})")
     return _read_hub(path, split, config, field, wanted)
 
 
@@ -81,7 +82,7 @@ def problem_of(
     values = {part: record.get(name) for part, name in fields.items()}
     for part in ("problem", "answer"):
         if values[part] is None or not str(values[part]).strip():
-            raise ValueError(
+            raise ConfigError(
                 f"{place}: no {part} (field {fields[part]!r} is missing or empty); the record has "
                 f"{sorted(record)}. Name the right field with data.fields.{part}=<name> or mend "
                 "the record"
@@ -110,10 +111,10 @@ def level_of(value: Any) -> int | None:
 def _read_file(file: Path, field: str) -> list[tuple[str, Mapping[str, Any]]]:
     rows = _table(file, field) if file.suffix == ".parquet" else list(_texts(file, field))
     if not rows:
-        raise ValueError(f"{field}={str(file)!r}: the file has no records")
+        raise ConfigError(f"{field}={str(file)!r}: the file has no records")
     for place, row in rows:
         if not isinstance(row, dict):
-            raise ValueError(f"{place}: expected a JSON object, found {type(row).__name__}")
+            raise ConfigError(f"{place}: expected a JSON object, found {type(row).__name__}")
     return rows
 
 
@@ -122,14 +123,14 @@ def _texts(file: Path, field: str) -> Iterable[tuple[str, Any]]:
         content = file.read_bytes()
         text = (gzip.decompress(content) if file.suffix == ".gz" else content).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise ValueError(f"{field}={str(file)!r}: not UTF-8 text ({error})") from error
+        raise ConfigError(f"{field}={str(file)!r}: not UTF-8 text ({error})") from error
     except (gzip.BadGzipFile, EOFError) as error:
-        raise ValueError(f"{field}={str(file)!r}: not a whole gzip file ({error})") from error
+        raise ConfigError(f"{field}={str(file)!r}: not a whole gzip file ({error})") from error
     if file.suffix == ".json":
         content = _parse(text, str(file))
         if not isinstance(content, dict | list):
             kind = type(content).__name__
-            raise ValueError(f"{file}: expected a list or mapping of objects, found {kind}")
+            raise ConfigError(f"{file}: expected a list or mapping of objects, found {kind}")
         items = content.items() if isinstance(content, dict) else enumerate(content)
         return [(f"{file}[{name}]", row) for name, row in items]
     lines = enumerate(text.split("\n"), 1)
@@ -140,7 +141,7 @@ def _parse(text: str, place: str) -> Any:
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise ValueError(f"{place}: not JSON ({error.msg} at column {error.colno})") from error
+        raise ConfigError(f"{place}: not JSON ({error.msg} at column {error.colno})") from error
 
 
 def _table(file: Path, field: str) -> list[tuple[str, Mapping[str, Any]]]:
@@ -148,11 +149,11 @@ def _table(file: Path, field: str) -> list[tuple[str, Mapping[str, Any]]]:
         from pyarrow import ArrowException
         from pyarrow.parquet import read_table
     except ImportError as error:
-        raise ValueError(f"{field}={str(file)!r}: to read it, pip install 'k15[hub]'") from error
+        raise ConfigError(f"{field}={str(file)!r}: to read it, pip install 'k15[hub]'") from error
     try:
         rows = read_table(file).to_pylist()
     except (ArrowException, OSError) as error:
-        raise ValueError(f"{field}={str(file)!r}: not a Parquet file ({error})") from error
+        raise ConfigError(f"{field}={str(file)!r}: not a Parquet file ({error})") from error
     return [(f"{file}[{i}]", row) for i, row in enumerate(rows)]
 
 
@@ -162,7 +163,7 @@ def _read_hub(
     try:
         from datasets import Image, load_dataset
     except ImportError as error:
-        raise ValueError(
+        raise ConfigError(
             f"{field}={name!r} is no local file; to load it from the Hugging Face hub: pip "
             "install 'k15[hub]'"
         ) from error

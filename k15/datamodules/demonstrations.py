@@ -5,12 +5,13 @@ budget.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from random import Random
 
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
-from k15.datamodules.sources import ProblemSource
+from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.models.batching import cut, expanded_length
 from k15.models.policy import Policy
 from k15.tasks.base import Split
@@ -47,6 +48,7 @@ class DemonstrationData(LightningDataModule):
     """`tokens` of demonstrations to train on, in prompt and response tokens; one epoch.
 
     `give_up` and `max_trials` say how patient the demonstrator is (see `k15.tasks.base.Task`).
+    `pictures_only` passes over what has no picture, where only the vision tower learns.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class DemonstrationData(LightningDataModule):
         give_up: Sequence[float] = (0.5,),
         max_trials: int = 4,
         held_out_examples: int = 200,
+        pictures_only: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -74,6 +77,7 @@ class DemonstrationData(LightningDataModule):
         self.give_up = tuple(give_up)
         self.max_trials = max_trials
         self.held_out_examples = held_out_examples
+        self.pictures_only = pictures_only
         self.seed = seed
         self.train: list[Example] = []
         self.held_out: list[Example] = []
@@ -83,10 +87,11 @@ class DemonstrationData(LightningDataModule):
         if self.train:
             return
         kept_back = self.held_out_examples
-        self.held_out = [self._example(index, "held_out") for index in range(kept_back)]
+        self.held_out = list(islice(self._examples(0, "held_out"), kept_back))
+        examples = self._examples(kept_back, "train")
         counted = 0
         while counted < self.tokens:
-            self.train.append(self._example(kept_back + len(self.train), "train"))
+            self.train.append(next(examples))
             counted += expanded_length(self.policy, self.train[-1])
 
     def train_dataloader(self) -> DataLoader:
@@ -97,15 +102,20 @@ class DemonstrationData(LightningDataModule):
         """Demonstrations of problems that are not trained on."""
         return self._loader(self.held_out)
 
-    def _example(self, index: int, split: Split) -> Example:
-        problem, response = self.source.demonstration(
-            index, give_up=self.give_up, max_trials=self.max_trials, split=split
-        )
-        return Example(
-            prompt_tokens=self.policy.encode(problem),
-            response_tokens=self.policy.encode_response(response),
-            images=problem.images,
-        )
+    def _examples(self, first: int, split: Split) -> Iterator[Example]:
+        for problem, response in demonstrations(
+            self.source,
+            first,
+            split,
+            give_up=self.give_up,
+            max_trials=self.max_trials,
+            pictures_only=self.pictures_only,
+        ):
+            yield Example(
+                prompt_tokens=self.policy.encode(problem),
+                response_tokens=self.policy.encode_response(response),
+                images=problem.images,
+            )
 
     def _loader(self, examples: list[Example]) -> DataLoader:
         lengths = [expanded_length(self.policy, example) for example in examples]

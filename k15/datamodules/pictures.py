@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
-from k15.datamodules.sources import ProblemSource
+from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.tasks.base import Split
 from k15.types import Problem
 
 
 class PictureData(LightningDataModule):
-    """`pictures` problems with a picture, in batches.
+    """`pictures` problems with a picture, in batches; those without one are passed over.
 
     Raises ValueError if the source's problems do not say what stands in which patch.
     """
@@ -37,8 +39,8 @@ class PictureData(LightningDataModule):
         if self.train:
             return
         kept_back = self.held_out_pictures
-        self.held_out = [self._problem(index, "held_out") for index in range(kept_back)]
-        self.train = [self._problem(kept_back + index, "train") for index in range(self.pictures)]
+        self.held_out = self._problems(0, kept_back, "held_out")
+        self.train = self._problems(kept_back, self.pictures, "train")
 
     def train_dataloader(self) -> DataLoader:
         """Batches of problems."""
@@ -48,11 +50,15 @@ class PictureData(LightningDataModule):
         """Pictures of problems that are not trained on."""
         return DataLoader(self.held_out, self.pictures_per_batch, collate_fn=list)  # type: ignore[arg-type]
 
-    def _problem(self, index: int, split: Split) -> Problem:
-        problem, _ = self.source.demonstration(index, give_up=(1.0,), max_trials=1, split=split)
-        if "patch_words" not in problem.meta:
-            raise ValueError(
-                f"stage=align: problem {problem.id} does not say which word stands in which patch; "
-                "this stage needs a task with pictures (task.modality=image)"
-            )
-        return problem
+    def _problems(self, first: int, number: int, split: Split) -> list[Problem]:
+        drawn = demonstrations(
+            self.source, first, split, give_up=(1.0,), max_trials=1, pictures_only=True
+        )
+        problems = [problem for problem, _ in islice(drawn, number)]
+        for problem in problems:
+            if "patch_words" not in problem.meta:
+                raise ValueError(
+                    f"stage=align: problem {problem.id} does not say which word stands in which "
+                    "patch; this stage needs a task that does (task.modality=image)"
+                )
+        return problems

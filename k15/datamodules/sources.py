@@ -6,14 +6,17 @@ demonstrations for the warm-up stages. An own source implements `ProblemSource`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import count
 from random import Random
 from typing import Protocol, overload
 
 from k15.records import Record, problem_of, read_records
 from k15.tasks.base import Split, Task, is_held_out
 from k15.types import Problem
+
+PASSED_OVER = 1000  # demonstrations without a picture in a row, after which none is expected
 
 
 class ProblemSource(Protocol):
@@ -31,6 +34,34 @@ class ProblemSource(Protocol):
     ) -> tuple[Problem, str]:
         """Problem number `index` (endless) of a split with a response that shows how."""
         ...
+
+
+def demonstrations(
+    source: ProblemSource,
+    first: int,
+    split: Split,
+    *,
+    give_up: Sequence[float],
+    max_trials: int,
+    pictures_only: bool = False,
+) -> Iterator[tuple[Problem, str]]:
+    """Demonstrations from number `first` on, without end.
+
+    With `pictures_only`, those without a picture are passed over; ValueError if all of them are.
+    """
+    passed_over = 0
+    for index in count(first):
+        problem, response = source.demonstration(
+            index, give_up=give_up, max_trials=max_trials, split=split
+        )
+        if problem.images or not pictures_only:
+            passed_over = 0
+            yield problem, response
+        elif (passed_over := passed_over + 1) == PASSED_OVER:
+            raise ValueError(
+                f"{PASSED_OVER} demonstrations in a row, up to problem {problem.id}, have no "
+                "picture; this stage needs a task with pictures (task.modality=image)"
+            )
 
 
 class TaskPool(Sequence[Problem]):

@@ -109,13 +109,15 @@ def given_responses(path: str, benchmark: str, known: set[str]) -> list[Response
     for place, row in read_records(path, "train", field="responses"):
         problem = row.get("id", row.get("pid"))
         if problem is None or "response" not in row:
-            raise ValueError(
+            raise ConfigError(
                 f"{place}: needs the fields id (or pid) and response; has {sorted(row)}"
             )
         if not isinstance(row["response"], str):
-            raise ValueError(f"{place}: response is {type(row['response']).__name__}, not a string")
+            raise ConfigError(
+                f"{place}: response is {type(row['response']).__name__}, not a string"
+            )
         if str(problem) not in known:
-            raise ValueError(f"{place}: benchmark {benchmark} has no problem {str(problem)!r}")
+            raise ConfigError(f"{place}: benchmark {benchmark} has no problem {str(problem)!r}")
         index = seen.get(str(problem), 0)
         seen[str(problem)] = index + 1
         key: Key = (benchmark, GIVEN, str(problem), index)

@@ -13,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from k15.config.errors import ConfigError
 from k15.engines.protocol import Request, RolloutEngine, Sampling
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.prompting.base import Ask, Reply, Solving
@@ -147,7 +148,7 @@ class Generation:
         wanted = ask.max_tokens or open.benchmark.max_response_tokens
         room = self.codec.context - length
         if room < min(SHORTEST, wanted):
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark {open.key[0]}: the prompt of problem {open.key[2]!r} has {length} "
                 f"tokens and the model's context is {self.codec.context}; take a model with a "
                 "longer context"

@@ -24,6 +24,7 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
+from k15.config.errors import ConfigError
 from k15.models.norms import write_out_norms
 from k15.types import Problem
 
@@ -66,7 +67,7 @@ class Policy:
             self.tokenizer.chat_template is None
             and getattr(processor, "chat_template", None) is None
         ):
-            raise ValueError(
+            raise ConfigError(
                 f"model.path={model.config.name_or_path!r}: its tokenizer has no chat template, "
                 "so prompts cannot be "
                 "written; add a chat_template.jinja to the folder or take an instruction-tuned "
@@ -90,7 +91,7 @@ class Policy:
         listed = configured if isinstance(configured, list) else [configured]
         ids = {*listed, self.tokenizer.eos_token_id} - {None}
         if not ids:
-            raise ValueError(
+            raise ConfigError(
                 f"model.path={self.model.config.name_or_path!r}: no end-of-sequence token is "
                 "configured"
             )
@@ -159,7 +160,7 @@ class Policy:
     def _picture(self, image: Image) -> tuple[dict[str, Tensor], int]:
         """Features of one picture and how many visual tokens it takes."""
         if self.image_processor is None:
-            raise ValueError(
+            raise ConfigError(
                 f"the problem has a picture but model.path={self.model.config.name_or_path!r} has "
                 "no image processor; "
                 "choose a vision-language model"
@@ -213,9 +214,9 @@ def load_policy(path: str | None, dtype: str = "float32", attention: str | None 
     Raises ValueError if no path is given, the folder is not there or holds no tokenizer.
     """
     if path is None:
-        raise ValueError("model.path=null: give a Hugging Face folder or name")
+        raise ConfigError("model.path=null: give a Hugging Face folder or name")
     if path.startswith((".", "/")) and not Path(path).is_dir():
-        raise ValueError(f"model.path={path!r}: no such folder")
+        raise ConfigError(f"model.path={path!r}: no such folder")
     config = AutoConfig.from_pretrained(path)
     vision = hasattr(config, "vision_config")
     processor = load_processor(path, vision)
@@ -229,7 +230,7 @@ def load_processor(path: str, vision: bool) -> Any:
     try:
         return (AutoProcessor if vision else AutoTokenizer).from_pretrained(path)
     except (OSError, ValueError, TypeError) as error:
-        raise ValueError(
+        raise ConfigError(
             f"model.path={path!r}: no usable tokenizer or processor there ({error}); "
             "save it beside the weights with tokenizer.save_pretrained(folder)"
         ) from error

@@ -39,7 +39,10 @@ def experience_metrics(
 
 
 def outcome_metrics(groups: Sequence[RolloutGroup]) -> dict[str, float]:
-    """Accuracy, reward parts, lengths in tokens and how responses ended; empty without groups."""
+    """Accuracy, reward parts, lengths in tokens and how responses ended; empty without groups.
+
+    Accuracy is also given by level and, where there are several domains, by domain.
+    """
     if not groups:
         return {}
     rollouts = [rollout for group in groups for rollout in group.rollouts]
@@ -48,6 +51,7 @@ def outcome_metrics(groups: Sequence[RolloutGroup]) -> dict[str, float]:
         f"response/{reason}": float(np.mean([rollout.finish == reason for rollout in rollouts]))
         for reason in ("stop", "length", "repetition")
     }
+    several_domains = len({group.problem.domain for group in groups}) > 1
     return {
         "reward/mean": float(np.mean([value for group in groups for value in group.reward])),
         "accuracy": float(np.mean([value for group in groups for value in group.outcome])),
@@ -55,6 +59,7 @@ def outcome_metrics(groups: Sequence[RolloutGroup]) -> dict[str, float]:
         "response/tokens_p95": float(np.percentile(lengths, 95)),
         **ended,
         **_means("accuracy/level_{}", ((g.problem.difficulty, g.outcome) for g in groups)),
+        **_means("accuracy/{}", ((g.problem.domain, g.outcome) for g in groups if several_domains)),
         **_means("reward/{}", (part for group in groups for part in group.parts.items())),
     }
 

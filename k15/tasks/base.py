@@ -76,7 +76,10 @@ class Task(ABC):
         raise ValueError(f"task {self.name!r} has no picture form; use task.modality=text")
 
     def problem(self, index: int, split: Split = "train") -> Problem:
-        """Problem number `index` of a split: the same for the same seed, on any machine."""
+        """Problem number `index` of a split: the same for the same seed, on any machine.
+
+        `meta["twin"]` is the question itself: its text and its picture form have it in common.
+        """
         rng = Random(f"{self.name} {self.seed} {split} {index}")
         drawn = (self.sample(rng, rng.choice(self.levels)) for _ in range(TRIES))
         problem = next((p for p in drawn if is_held_out(p) == (split == "held_out")), None)
@@ -85,7 +88,11 @@ class Task(ABC):
                 f"task {self.name!r}: {TRIES} questions and none in the {split} split; "
                 "the task has too few different questions"
             )
-        problem = replace(problem, id=f"{self.name}-{split}-{self.seed}-{index}")
+        problem = replace(
+            problem,
+            id=f"{self.name}-{split}-{self.seed}-{index}",
+            meta={**problem.meta, "twin": f"{self.name}{problem.prompt[-1]['content']}"},
+        )
         return problem if self.modality == "text" else self._as_picture(problem, rng)
 
     def _as_picture(self, problem: Problem, rng: Random) -> Problem:

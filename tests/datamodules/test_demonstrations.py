@@ -4,6 +4,7 @@ on.
 
 import json
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -115,7 +116,18 @@ def test_pictures_say_what_stands_where_and_keep_their_side() -> None:
     assert len(sides[0]) > 20 and not sides[0] & sides[1]
 
 
-def test_problems_without_labelled_patches_are_refused() -> None:
+def test_problems_without_pictures_are_refused() -> None:
     made = PictureData(source=TaskSource(Make24()), pictures=3)
+    with pytest.raises(ValueError, match=r"problem make24-held_out-0-999, have no picture; .*=im"):
+        made.setup("fit")
+
+
+def test_pictures_without_labelled_patches_are_refused() -> None:
+    class Unlabelled(TaskSource):
+        def demonstration(self, index, **how):
+            problem, response = super().demonstration(index, **how)
+            return replace(problem, meta={}), response
+
+    made = PictureData(source=Unlabelled(Make24(modality="image")), pictures=3)
     with pytest.raises(ValueError, match=r"problem make24-held_out-0-0 does not say .* patch"):
         made.setup("fit")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar, Self
 
+from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Verdict
 from k15.evaluation.benchmarks.choices import conclusion
 from k15.evaluation.benchmarks.records import RecordBenchmark, Row
@@ -91,9 +92,9 @@ class CodeBenchmark(RecordBenchmark):
             for test in problem.tests:
                 read_case(test)
         except (SyntaxError, ValueError, LookupError, TypeError) as error:
-            raise ValueError(f"{row.place}: its tests cannot be used: {error!r}") from error
+            raise ConfigError(f"{row.place}: its tests cannot be used: {error!r}") from error
         if not problem.tests:
-            raise ValueError(f"{row.place}: it has no tests")
+            raise ConfigError(f"{row.place}: it has no tests")
         return problem
 
     def languages(self) -> Sequence[Language]:

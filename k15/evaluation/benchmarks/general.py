@@ -13,6 +13,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark, Verdict
 from k15.evaluation.benchmarks.choices import LETTERS, chosen, conclusion
 from k15.types import Problem
@@ -75,7 +76,7 @@ class LmEval(Benchmark):
         with self._checking:  # langdetect and nltk, which the checks use, keep global state
             found = task.process_results(problem.meta["record"], [response])
         if self.metric not in found:
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark {self.name}: metric={self.metric!r}: the task has {', '.join(found)}"
             )
         return Verdict(correct=float(found[self.metric]), extracted=response, how=self.metric)
@@ -85,7 +86,7 @@ class LmEval(Benchmark):
         try:
             import lm_eval.tasks
         except ImportError as error:
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark {self.name} needs lm-eval: pip install 'k15[lm-eval]'"
             ) from error
         tasks = Path(lm_eval.tasks.__file__).parent
@@ -97,7 +98,7 @@ class LmEval(Benchmark):
             return manager.load({"group": f"k15_{self.name}", "task": members})["tasks"]
         except (OSError, KeyError) as error:
             reason = str(error).strip().split("\n")[0]
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark {self.name}: lm-eval cannot load {', '.join(self.tasks)} ({reason}); "
                 f"without the Hugging Face hub give benchmark.{self.name}.path=<file>, a .jsonl "
                 "file with the records of the task, or a folder with <task>.jsonl for each"
@@ -109,7 +110,7 @@ class LmEval(Benchmark):
         path = Path(self.path)
         file = path / f"{name}.jsonl" if path.is_dir() else path
         if not file.is_file():
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark.{self.name}.path={self.path!r}: no such file: {file}; give the records "
                 f"of the task {name} as .jsonl"
             )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.code import FUNCTION, CodeBenchmark, python_function, with_meta
 from k15.evaluation.benchmarks.records import Row
 from k15.records import read_records
@@ -62,7 +63,7 @@ class HumanEvalMul(CodeBenchmark):
         """
         super().__init__(path, **code)
         if unknown := set(chosen) - set(CODES):
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark {self.name}: chosen={list(chosen)}: there is no {', '.join(unknown)}; "
                 f"choose from {', '.join(CODES)}"
             )

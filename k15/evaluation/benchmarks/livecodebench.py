@@ -17,6 +17,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, ClassVar
 
+from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark
 from k15.evaluation.benchmarks.records import Row
 from k15.records import download, read_records
@@ -90,7 +91,7 @@ class LiveCodeBench(CodeBenchmark):
         try:
             return date.fromisoformat(str(text))
         except ValueError as error:
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark {self.name}: {text!r} is no day such as 2024-08-01"
             ) from error
 
@@ -120,7 +121,7 @@ def as_test(test: dict[str, Any], function: str | None) -> Test:
         exact = {"comparison": "float", "tolerance": 0.0}
         return {"type": "stdin", "input": given, "output": wanted, **exact}
     if not function:
-        raise ValueError("metadata has no func_name, and a test calls a function")
+        raise ConfigError("metadata has no func_name, and a test calls a function")
     arguments = [json.loads(line) for line in given.split("\n") if line.strip()]
     call = {"type": "call", "function": function, "arguments": arguments}
     return {**call, "output": json.loads(wanted), "prelude": IMPORTS}
@@ -138,7 +139,7 @@ def unpacked(tests: Any) -> list[dict[str, Any]]:
         try:
             return json.loads(Texts(io.BytesIO(zlib.decompress(base64.b64decode(tests)))).load())
         except (binascii.Error, zlib.error, pickle.UnpicklingError, TypeError) as error:
-            raise ValueError(f"test cases are neither JSON nor packed JSON: {error}") from error
+            raise ConfigError(f"test cases are neither JSON nor packed JSON: {error}") from error
 
 
 class Texts(pickle.Unpickler):

@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args, overload
 
 from PIL import Image
 
+from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.records import RecordBenchmark, Row
 from k15.types import Problem
 
@@ -42,18 +43,18 @@ class Picture:
             image = Image.open(BytesIO(data))
             return image if image.mode == "RGB" else image.convert("RGB")
         except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ValueError(f"{self.label}: cannot be read as a picture ({error})") from error
+            raise ConfigError(f"{self.label}: cannot be read as a picture ({error})") from error
 
     def check(self) -> None:
         """Raise ValueError if it is not there or is no whole picture."""
         if isinstance(self.source, Path) and not self.source.is_file():
-            raise ValueError(f"{self.label}: no such file")
+            raise ConfigError(f"{self.label}: no such file")
         image = self.load()
         try:
             image.draft("RGB", (1, 1))  # a JPEG at an eighth of its size: much faster
             image.load()
         except (OSError, SyntaxError) as error:
-            raise ValueError(f"{self.label}: cannot be read as a picture ({error})") from error
+            raise ConfigError(f"{self.label}: cannot be read as a picture ({error})") from error
 
 
 class PictureProblems(Sequence[Problem]):
@@ -104,7 +105,7 @@ class PictureBenchmark(RecordBenchmark):
         super().__init__(path, **source)
         if missing_images not in get_args(MissingImages):
             choices = ", ".join(get_args(MissingImages))
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark {self.name}: missing_images={missing_images!r}: choose {choices}"
             )
         self.folder = Path(images) if images else Path(path).parent
@@ -166,7 +167,7 @@ class PictureBenchmark(RecordBenchmark):
             except ValueError:
                 self.left_out.append(problem.id)
         if not kept:
-            raise ValueError(
+            raise ConfigError(
                 f"benchmark {self.name}: none of {len(entries)} problems has a readable picture "
                 f"(looked in {self.folder.resolve()}); give benchmark.{self.name}.images=<folder>"
             )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark
 from k15.records import read_records
 from k15.types import Problem
@@ -135,10 +136,12 @@ class RecordBenchmark(Benchmark):
         for row, problem in entries:
             if problem.id in first:
                 earlier = first[problem.id]
-                raise ValueError(f"{row.place}: the id {problem.id!r} is already that of {earlier}")
+                raise ConfigError(
+                    f"{row.place}: the id {problem.id!r} is already that of {earlier}"
+                )
             first[problem.id] = row.place
         if not entries:
-            raise ValueError(f"benchmark {self.name}: no record of {self.path!r} is to be used")
+            raise ConfigError(f"benchmark {self.name}: no record of {self.path!r} is to be used")
         return entries
 
     def rows(self) -> Iterator[Row]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark, Verdict
 from k15.evaluation.benchmarks.choices import conclusion
 from k15.rewards.math import extract
@@ -27,7 +28,7 @@ class TaskBenchmark(Benchmark):
         self.name = task.name
         super().__init__(**asking)
         if size < 1:
-            raise ValueError(f"benchmark {self.name}: size={size} must be at least 1")
+            raise ConfigError(f"benchmark {self.name}: size={size} must be at least 1")
         self.task, self.size = task, size
 
     def problems(self) -> Sequence[Problem]:
