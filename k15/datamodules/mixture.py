@@ -24,6 +24,7 @@ class MixedSource:
         *,
         weights: Mapping[str, float] | None = None,
         max_response_tokens: int | None = None,
+        train_problems: int | None = None,
         held_out_problems: int | None = None,
     ) -> None:
         """Mix `sources`.
@@ -33,7 +34,8 @@ class MixedSource:
             weights: how often each one gives a demonstration, relative to the others; None: all
                 alike. RL draws from the pools, in which a source has the share of its size.
             max_response_tokens: None: the longest of the sources.
-            held_out_problems: at most so many of each source; None: all it has.
+            train_problems: at most so many of each source; None: all it has.
+            held_out_problems: likewise.
         """
         if not sources:
             raise ValueError("data.sources is empty: name at least one source")
@@ -45,7 +47,7 @@ class MixedSource:
         self.train = [
             named(name, problem)
             for name, source in self.sources.items()
-            for problem in source.train
+            for problem in source.train[:train_problems]
         ]
         self.held_out = [
             named(name, problem)

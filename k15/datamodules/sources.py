@@ -138,6 +138,7 @@ class RecordSource:
         domain: str = "math",
         instruction: str = "",
         demonstrate: str = "solution",
+        train_problems: int | None = None,
         held_out_problems: int = 400,
         max_response_tokens: int = 1024,
     ) -> None:
@@ -160,6 +161,7 @@ class RecordSource:
             self.held_out = [problem for problem in problems if is_held_out(problem)][
                 :held_out_problems
             ]
+        self.train = self.train[:train_problems]
         for name, pool in (("training", self.train), ("held-out", self.held_out)):
             if not pool:
                 raise ValueError(

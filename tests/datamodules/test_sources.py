@@ -25,6 +25,8 @@ def rows(count: int) -> list[object]:
 def test_records_become_problems(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", rows(100))
     source = RecordSource(file, instruction="Box it.", held_out_problems=5)
+    few = RecordSource(file, instruction="Box it.", train_problems=3)
+    assert few.train == source.train[:3]
     assert len(source.held_out) == 5
     questions = {p.prompt[0]["content"] for p in source.train}
     assert not questions & {p.prompt[0]["content"] for p in source.held_out}
