@@ -41,9 +41,10 @@ def evaluate(config: DictConfig) -> str:
     if config.responses is None and config.choices.model == "trained":
         config.model.path = config.model.path or newest_model(config.outputs)
     with opened(config) if fabric.is_global_zero else nullcontext(Path(config.run_dir)) as folder:
+        fabric.barrier()  # the folder is there, and it is ours
         evaluator = evaluator_of(config, folder, fabric.global_rank, fabric.world_size)
         if config.responses is None:
-            print(f"model: {model_name(config)}\nrun_dir: {folder}", flush=True)
+            fabric.print(f"model: {model_name(config)}\nrun_dir: {folder}", flush=True)
             policy = build(config.model)
             policy.model.to(fabric.device)
             evaluator.run(build(config.engine, policy=policy), policy)
