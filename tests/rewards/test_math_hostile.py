@@ -270,4 +270,5 @@ def test_grades_do_not_depend_on_the_load_of_the_machine():
         for process in busy:
             process.kill()
             process.wait()
-    assert loaded == quiet
+    # what takes close to the limit of CPU time may end in either way; both are no
+    assert [correct for correct, _ in loaded] == [correct for correct, _ in quiet]
