@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -145,8 +146,21 @@ def remove_abandoned(layout: Layout) -> None:
         for folder in filter(is_abandoned, tree.glob("k15-*")):
             for inner in [*folder.iterdir(), folder]:
                 if inner.is_dir():
-                    with suppress(OSError):  # somebody else is at it, or a process is left
-                        inner.rmdir()
+                    _remove_once_empty(inner)
+
+
+def _remove_once_empty(folder: Path, seconds: float = 2.0) -> None:
+    """Its processes may still be dying; given up after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            folder.rmdir()
+        except FileNotFoundError:  # somebody else was at it
+            return
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
 
 
 def is_abandoned(folder: Path) -> bool:
