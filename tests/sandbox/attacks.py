@@ -116,6 +116,7 @@ try:
 except OSError:
     pass
 if children > 64:
+    time.sleep(1)  # a plain user's jail without namespaces has to look: it ends this program
     print("ESCAPED", children)
 """,
         "ok",

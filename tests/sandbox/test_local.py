@@ -245,6 +245,28 @@ def test_without_namespaces_it_says_so(caplog: pytest.LogCaptureFixture) -> None
     sandbox.close()
 
 
+@pytest.mark.parametrize(
+    "namespaces",
+    [True, pytest.param(False, marks=pytest.mark.skipif(os.geteuid() != 0, reason="has slack"))],
+)
+def test_the_kernel_refuses_one_process_too_many(namespaces: bool) -> None:
+    source = """
+        import os, time
+        children = 0
+        try:
+            while os.fork():
+                children += 1
+            time.sleep(30)
+        except BlockingIOError:
+            print(children)
+    """
+    sandbox = LocalSandbox(namespaces=namespaces, python=_for_all())
+    for _ in range(2):
+        outcome = run(sandbox, textwrap.dedent(source), Limits(processes=20))
+        assert (outcome.cause, outcome.stdout) == ("ok", b"19\n"), outcome
+    sandbox.close()
+
+
 def test_without_landlock_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("k15.sandbox.jail.landlock.version", lambda: 0)
     with pytest.raises(RuntimeError, match=r"needs Landlock.*sandbox=crun.*sandbox=e2b"):

@@ -167,7 +167,7 @@ class _Usage:
         self.memory = max(self.memory, resident)
         if self.cpu > job["cpu_seconds"]:
             return "cpu"
-        if len(processes) > job["processes"]:  # the kernel counts them, but only in namespaces
+        if len(processes) > job["processes"]:  # where the kernel's count has some room
             return "processes"
         return "memory" if resident > job["memory_bytes"] else ""
 

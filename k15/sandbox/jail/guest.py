@@ -25,6 +25,7 @@ from . import kernel, landlock, seccomp
 OPEN_FILES = 256
 STACK_BYTES = 64 << 20
 SLACK = 64
+"""Tasks that this user's other processes may start while a program runs."""
 
 
 def main(job: dict[str, Any], stdio: list[int], box: str, options: dict[str, Any]) -> NoReturn:
@@ -57,7 +58,7 @@ def _lock_in(job: dict[str, Any], stdio: list[int], box: str, options: dict[str,
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(f"{box}/work")
     _set_environment({**job["environment"], "HOME": f"{box}/work", "TMPDIR": f"{box}/tmp"})
-    _limit(job, others=0 if options["namespaces"] else _tasks_of_this_user())
+    _limit(job, others=1 if options["namespaces"] else _other_tasks(options["own_user"]))
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # /proc/self is its own; nobody else can look in
     landlock.restrict([*options["rules"], (box, landlock.WRITE)])
     seccomp.install(options["filter"])
@@ -71,8 +72,8 @@ def _set_environment(wanted: dict[str, str]) -> None:
             os.environ[name] = value
 
 
-def _tasks_of_this_user() -> int:
-    """Where no namespace tells them apart from the program's, with some room for more of them."""
+def _other_tasks(own_user: bool) -> int:
+    """This user's besides this process; no more of them come where the user is the jail's own."""
     count = 0
     for entry in os.scandir("/proc"):
         try:
@@ -80,13 +81,14 @@ def _tasks_of_this_user() -> int:
                 count += len(os.listdir(f"/proc/{entry.name}/task"))
         except (FileNotFoundError, ProcessLookupError, PermissionError):  # it has just ended
             continue
-    return count + SLACK
+    return count - 1 + (0 if own_user else SLACK)
 
 
 def _limit(job: dict[str, Any], *, others: int) -> None:
     limits = {
         resource.RLIMIT_CPU: math.ceil(job["cpu_seconds"]) + 1,
-        resource.RLIMIT_NPROC: job["processes"] + 1 + others,  # the guard is one of them
+        resource.RLIMIT_NPROC: job["processes"]
+        + others,  # the kernel counts per user, the guard too
         resource.RLIMIT_FSIZE: job["disk_bytes"],
         resource.RLIMIT_AS: job["address_space_bytes"],
         resource.RLIMIT_NOFILE: OPEN_FILES,

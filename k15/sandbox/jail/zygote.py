@@ -53,6 +53,7 @@ def main(descriptor: int, options: dict[str, Any]) -> None:
         _unshare_with_own_ids()
     else:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        options["own_user"] = os.geteuid() == 0
         options["box"] = _make_box(options["temporary"])
     zygote = os.fork()
     if zygote == 0:
