@@ -38,7 +38,7 @@ def lines(path):
 
 
 def test_the_tasks_held_out_problems(model, tmp_path, capsys):
-    words = (f"model.path={model}", f"run_dir={tmp_path}", "benchmark.limit=6")
+    words = (f"model.path={model}", f"run_dir={tmp_path}", "limit=6")
     run(*words, "benchmark.samples=2", "benchmark.pass_at=[1,2]")
     shown = capsys.readouterr().out
     assert "pass@2" in shown and f"results: {tmp_path}/results.json" in shown
@@ -121,7 +121,8 @@ def test_three_benchmarks_on_a_tiny_vision_model(tmp_path):
         "benchmark=[aime2024,math500,mathvista]",
         *(f"benchmark.{name}.path={DATA / file}" for name, file in files.items()),
         "benchmark.mathvista.missing_images=skip",
-        "benchmark.limit=3",
+        "limit=3",
+        "benchmark.aime2024.limit=2",
         "benchmark.max_response_tokens=64",
         "model=tiny_bytes",
         "model.modality=image",
@@ -129,7 +130,7 @@ def test_three_benchmarks_on_a_tiny_vision_model(tmp_path):
     )
     samples = lines(tmp_path / "samples.jsonl")
     assert Counter(s["benchmark"] for s in samples) == {
-        "aime2024": 24,
+        "aime2024": 16,
         "math500": 3,
         "mathvista": 3,
     }

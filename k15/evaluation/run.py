@@ -40,6 +40,9 @@ def evaluate(config: DictConfig) -> str:
     config.run_dir = fabric.broadcast(config.run_dir)
     if config.responses is None and config.choices.model == "trained":
         config.model.path = config.model.path or newest_model(config.outputs)
+    for benchmark in config.benchmark.values() if config.limit is not None else ():
+        if OmegaConf.select(benchmark, "limit") is None:
+            OmegaConf.update(benchmark, "limit", config.limit, force_add=True)
     with opened(config) if fabric.is_global_zero else nullcontext(Path(config.run_dir)) as folder:
         fabric.barrier()  # the folder is there, and it is ours
         evaluator = evaluator_of(config, folder, fabric.global_rank, fabric.world_size)
@@ -49,7 +52,8 @@ def evaluate(config: DictConfig) -> str:
             policy.model.to(fabric.device)
             evaluator.run(build(config.engine, policy=policy), policy)
         else:
-            take_responses(config, evaluator)
+            take_responses(config, evaluator, write=fabric.is_global_zero)
+            fabric.barrier()
             evaluator.run(None, None)
         fabric.barrier()
         return finished(config, evaluator) if fabric.is_global_zero else ""
@@ -74,8 +78,8 @@ def as_given() -> Once:
     return Once(name=GIVEN, instruction="")
 
 
-def take_responses(config: DictConfig, evaluator: Evaluator) -> None:
-    """Put the responses of `config.responses` where the evaluator finds them.
+def take_responses(config: DictConfig, evaluator: Evaluator, *, write: bool) -> None:
+    """Put the responses of `config.responses` where the evaluator finds them: one rank writes.
 
     Raises ConfigError unless they are of one benchmark.
     """
@@ -89,14 +93,15 @@ def take_responses(config: DictConfig, evaluator: Evaluator) -> None:
     lines = given_responses(config.responses, name, set(evaluator.problems[name]))
     benchmark.samples = max(line.index for line in lines) + 1
     asked = {line.id for line in lines}
-    if missing := [problem for problem in evaluator.problems[name] if problem not in asked]:
+    missing = [problem for problem in evaluator.problems[name] if problem not in asked]
+    if write and missing:
         print(
             f"{len(missing)} of {len(missing) + len(asked)} problems of {name} have no response, "
             f"such as {missing[0]}: scores are over the other {len(asked)}",
             flush=True,
         )
     path = evaluator.run_dir / "responses.jsonl"
-    if not path.exists():
+    if write and not path.exists():
         journal = Journal(path, Response)
         for line in lines:
             journal.append(line)
