@@ -302,22 +302,22 @@ def floor_seconds(policy: Policy, experience: Experience) -> float:
 
     2 per parameter and token forward (the tied embedding counts as the output embedding), 4 per
     position looked at, layer and unit of width in attention, and three times both for training.
-    Samples of a problem share its prompt while they are generated.
+    Samples of a problem share its prompt, but in training not what its tokens look at.
     """
     config, layer = policy.model.config, policy.model.get_decoder().layers[0]
     parameters = sum(parameter.numel() for parameter in policy.model.parameters())
     width = config.num_attention_heads * layer.self_attn.head_dim * config.num_hidden_layers
 
-    def forward(start: int, end: int) -> float:
-        positions = (end * (end + 1) - start * (start + 1)) / 2
-        return 2 * parameters * (end - start) + 4 * width * positions
+    def attention(start: int, end: int) -> float:
+        return 4 * width * (end * (end + 1) - start * (start + 1)) / 2
 
     generated = trained = 0.0
     for group in experience.groups:
-        prompt = len(group.prompt_tokens)
+        prompt = len(group.prompt_tokens) - 1  # a sequence's last token is fed to nobody
         ends = [prompt + rollout.length for rollout in group.rollouts]
-        generated += forward(0, prompt - 1) + sum(forward(prompt - 1, end - 1) for end in ends)
-        trained += 3 * sum(forward(0, end) for end in ends)
+        products = 2 * parameters * (prompt + sum(end - prompt for end in ends))
+        generated += products + attention(0, prompt) + sum(attention(prompt, end) for end in ends)
+        trained += 3 * (products + sum(attention(0, end) for end in ends))
     sizes = config.hidden_size, config.intermediate_size
     return generated / product_rate(RESPONSES, *sizes) + trained / product_rate(4096, *sizes)
 

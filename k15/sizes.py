@@ -16,7 +16,7 @@ class Sizes:
     """k of k1.5 §2.3.2: responses per problem."""
     minibatches_per_iteration: int = 4
     """Optimizer steps per iteration; each sees whole groups."""
-    tokens_per_microbatch: int = 2048
+    tokens_per_microbatch: int = 4096
     """What goes through the model at once; gradients do not depend on it."""
 
     def __post_init__(self) -> None:

@@ -182,12 +182,36 @@ class JudgedExample(Example):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SequencePlaces:
+    """Where the T tokens of a packed row stand when its sequences are spread out for attention.
+
+    Sequences of similar length form a bucket and are padded on the right to its longest; the N
+    places of all buckets follow each other. A prompt that several responses share has a place in
+    front of each of them: its first places, and C copies.
+    """
+
+    buckets: tuple[tuple[int, int], ...]
+    """(sequences, longest of them) of each."""
+    token_N: Tensor
+    """The token at each place; any one where there is padding."""
+    first_T: Tensor
+    """The first place of each token."""
+    origin_N: Tensor
+    """The token whose first place this is; T where there is none."""
+    copy_C: Tensor
+    """The other places of tokens that have several,"""
+    copied_C: Tensor
+    """and which tokens these are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PackedBatch:
-    """S sequences laid out for one forward pass, padded side by side or packed end to end.
+    """S sequences laid out for one forward pass: padded side by side, or in one row.
 
     Either way the model sees `tokens` [B, L]: bucketed, B = S rows with padding on the right;
-    packed, B = 1 row of all sequences, which `sequence_lengths` keeps apart. `source_index` says
-    where each response token is predicted.
+    packed, B = 1 row of all sequences end to end, which `sequence_lengths` keeps apart; shared, a
+    row in which each prompt stands once, and `places` says what belongs together. `source_index`
+    says where each response token is predicted.
     """
 
     tokens: Tensor
@@ -199,6 +223,7 @@ class PackedBatch:
     sequence_lengths: tuple[int, ...]
     """[S] true lengths."""
     packed: bool
+    places: SequencePlaces | None = None
     features: Mapping[str, Tensor] = field(default_factory=dict)
     """Picture inputs under the names the model's forward takes (pixel_values, image_grid_thw,
     ...).

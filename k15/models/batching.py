@@ -1,15 +1,16 @@
 """From training sequences to what one forward pass takes: cut by a token budget, then laid out.
 
-Two layouts with the same gradients. Bucketed: sequences of similar length side by side, padded on
+Three layouts with the same gradients. Bucketed: sequences of similar length side by side, padded on
 the right; causal attention never looks at the padding, so no mask is needed. Packed: all sequences
-end to end in one row, for devices whose attention takes variable lengths.
+end to end in one row, for devices whose attention takes variable lengths. Shared: in one row too,
+and a prompt that several have in common stands there once (k15/models/shared_prompts.py).
 
-Legend: S sequences, B rows, L longest row, R longest response, A axes of rotary positions.
+Legend: S sequences, B rows, L longest row, A axes of rotary positions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -17,15 +18,40 @@ import torch
 from torch import Tensor
 
 from k15.models.policy import Expanded, Policy
+from k15.models.sequence_attention import attend_by_sequences
+from k15.models.shared_prompts import collate_shared, cut_shared
+from k15.models.targets import picture_features, response_targets
 from k15.types import Example, PackedBatch
 
-Layout = Literal["bucketed", "packed"]
+Layout = Literal["bucketed", "packed", "shared"]
 
 
-def preferred_layout(policy: Policy) -> Layout:
+def micro_batches(
+    policy: Policy, examples: Sequence[Example], tokens_per_microbatch: int, layout: Layout
+) -> Iterator[tuple[list[int], PackedBatch]]:
+    """Indices of some examples and what the model takes for them, every example once.
+
+    Raises ValueError as `cut` and `collate` do.
+    """
+    _check_budget(tokens_per_microbatch)
+    if layout == "shared":
+        prompts = [policy.length(example.prompt_tokens, example.images) for example in examples]
+        cuts = cut_shared(examples, prompts, tokens_per_microbatch)
+    else:
+        lengths = [expanded_length(policy, example) for example in examples]
+        cuts = cut(lengths, tokens_per_microbatch, layout)
+    for chosen in cuts:
+        yield chosen, collate(policy, [examples[index] for index in chosen], layout)
+
+
+def preferred_layout(policy: Policy, *, share_prompts: bool = False) -> Layout:
     """Packed on a GPU with flash attention, which takes variable lengths; bucketed elsewhere: a
     dense mask over a packed row costs its length squared.
+
+    With `share_prompts`, shared where the model's attention allows it; it is switched to that.
     """
+    if share_prompts and attend_by_sequences(policy.model):
+        return "shared"
     implementation = policy.model.config.get_text_config()._attn_implementation or ""
     flash = policy.device.type == "cuda" and "flash" in implementation
     return "packed" if flash else "bucketed"
@@ -39,19 +65,18 @@ def expanded_length(policy: Policy, example: Example) -> int:
     return len(prompt.tokens) + len(example.response_tokens)
 
 
-def cut(lengths: Sequence[int], tokens_per_microbatch: int, layout: Layout) -> list[list[int]]:
+def cut(
+    lengths: Sequence[int], tokens_per_microbatch: int, layout: Literal["bucketed", "packed"]
+) -> list[list[int]]:
     """Indices of the sequences of each micro-batch, every index once, the longest ones first.
 
     `lengths` [S] in tokens, pictures expanded. A micro-batch holds at most `tokens_per_microbatch`
     tokens: bucketed, padding counts (rows × longest); packed, the sum. A sequence longer than
     that is a micro-batch of its own. Raises ValueError if the budget is below 1.
     """
-    _check_layout(layout)
-    if tokens_per_microbatch < 1:
-        raise ValueError(
-            f"tokens_per_microbatch={tokens_per_microbatch}: choose 1 or more, "
-            "best several times the length of the longest sequence"
-        )
+    if layout not in ("bucketed", "packed"):
+        raise ValueError(f"layout={layout!r}: choose bucketed or packed")
+    _check_budget(tokens_per_microbatch)
     longest_first = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     fill = _side_by_side if layout == "bucketed" else _end_to_end
     return fill(longest_first, lengths, tokens_per_microbatch)
@@ -87,12 +112,15 @@ def collate(policy: Policy, examples: Sequence[Example], layout: Layout) -> Pack
     Raises ValueError if an example has an empty prompt, since nothing would predict its first
     response token, or if its placeholders are not as many as its pictures.
     """
-    _check_layout(layout)
+    if layout not in get_args(Layout):
+        raise ValueError(f"layout={layout!r}: choose {', '.join(get_args(Layout))}")
     if any(not example.prompt_tokens for example in examples):
         raise ValueError(
             "an example has an empty prompt: nothing predicts its first response token; "
             "put the begin-of-sequence token, or a document's first token, into the prompt"
         )
+    if layout == "shared":
+        return collate_shared(policy, examples)
     sequences = [
         policy.expand((*example.prompt_tokens, *example.response_tokens), example.images)
         for example in examples
@@ -102,7 +130,8 @@ def collate(policy: Policy, examples: Sequence[Example], layout: Layout) -> Pack
     starts = np.cumsum(lengths) - lengths if packed else np.arange(len(lengths)) * lengths.max()
     pad = policy.tokenizer.pad_token_id or 0
     tokens = _tokens_packed(sequences) if packed else _tokens_padded(sequences, lengths, pad)
-    source, targets, mask = _response_indices(examples, tokens, starts + lengths)
+    first = starts + lengths - np.array([len(example.response_tokens) for example in examples])
+    source, targets, mask = response_targets(examples, first - 1, first)
     positions = _positions_packed(sequences) if packed else _positions_padded(sequences, lengths)
     device = policy.device
     return PackedBatch(
@@ -110,31 +139,11 @@ def collate(policy: Policy, examples: Sequence[Example], layout: Layout) -> Pack
         positions=positions.to(device),
         sequence_lengths=tuple(lengths.tolist()),
         packed=packed,
-        features={name: value.to(device) for name, value in _features(sequences).items()},
+        features={name: value.to(device) for name, value in picture_features(sequences).items()},
         source_index=torch.from_numpy(source).to(device),
         targets=torch.from_numpy(targets).to(device),
         mask=torch.from_numpy(mask).to(device),
     )
-
-
-def _response_indices(
-    examples: Sequence[Example], tokens: np.ndarray, ends: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """source_index, targets and mask, each [S, R]; `ends` [S] is the flat index after each
-    sequence.
-    """
-    response_lengths = np.array([len(example.response_tokens) for example in examples])
-    column = np.arange(response_lengths.max())
-    real = column < response_lengths[:, None]
-    source = np.where(real, (ends - response_lengths - 1)[:, None] + column, 0)
-    targets = np.where(real, tokens.ravel()[source + 1], 0)
-    mask = np.zeros_like(real)
-    mask[real] = np.concatenate([_loss_mask(example) for example in examples])
-    return source, targets, mask
-
-
-def _loss_mask(example: Example) -> np.ndarray:
-    return np.array(example.loss_mask or (True,) * len(example.response_tokens), dtype=bool)
 
 
 def _tokens_packed(sequences: Sequence[Expanded]) -> np.ndarray:
@@ -164,12 +173,9 @@ def _positions_padded(sequences: Sequence[Expanded], lengths: np.ndarray) -> Ten
     return positions
 
 
-def _features(sequences: Sequence[Expanded]) -> dict[str, Tensor]:
-    """Picture inputs of all sequences, in the order in which their placeholders stand."""
-    parts = [sequence.features for sequence in sequences if sequence.features]
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if parts else {}
-
-
-def _check_layout(layout: str) -> None:
-    if layout not in get_args(Layout):
-        raise ValueError(f"layout={layout!r}: choose {' or '.join(get_args(Layout))}")
+def _check_budget(tokens_per_microbatch: int) -> None:
+    if tokens_per_microbatch < 1:
+        raise ValueError(
+            f"tokens_per_microbatch={tokens_per_microbatch}: choose 1 or more, "
+            "best several times the length of the longest sequence"
+        )

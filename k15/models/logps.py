@@ -9,6 +9,8 @@ B rows, L longest row, V vocabulary.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
@@ -67,8 +69,11 @@ def last_hidden(policy: Policy, batch: PackedBatch) -> Tensor:
     The base model is called, not `policy.model`: parameters that are sharded by the whole model
     need its hooks around this call and the output embedding's.
     """
+    options: dict[str, Any] = dict(batch.features)
+    if batch.places is not None:  # a mask that no other attention would take keeps its place
+        options |= {"places": batch.places, "attention_mask": batch.mask.new_empty(1, 1, 0, 0)}
     outputs = policy.model.base_model(
-        input_ids=batch.tokens, position_ids=_position_ids(batch), use_cache=False, **batch.features
+        input_ids=batch.tokens, position_ids=_position_ids(batch), use_cache=False, **options
     )
     return outputs.last_hidden_state
 

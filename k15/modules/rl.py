@@ -18,7 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from k15.models.batching import collate, cut, expanded_length, preferred_layout
+from k15.models.batching import micro_batches, preferred_layout
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
@@ -46,7 +46,8 @@ class RLModule(PolicyModule):
 
     `advantage` maps rewards [P, G] to advantages [P, G]; `loss` is one of `k15.losses`. Both are
     swapped by name; to change more, override `select_groups`, `advantages` or `loss_mask`.
-    `temperature` is the one rollouts are sampled with.
+    `temperature` is the one rollouts are sampled with. With `share_prompts` the samples of a
+    problem go through the model behind one prompt, where its attention allows it.
     """
 
     automatic_optimization = False
@@ -63,6 +64,7 @@ class RLModule(PolicyModule):
         gradient_clip: float = 1.0,
         loss_on: Literal["all", "current_segment"] = "all",
         drop_zero_variance: bool = True,
+        share_prompts: bool = True,
         temperature: float = 1.0,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
@@ -82,6 +84,7 @@ class RLModule(PolicyModule):
         self.gradient_clip = gradient_clip
         self.loss_on = loss_on
         self.drop_zero_variance = drop_zero_variance
+        self.share_prompts = share_prompts
         self.temperature = temperature
 
     def training_step(self, experience: Experience, batch_index: int) -> None:
@@ -148,11 +151,10 @@ class RLModule(PolicyModule):
             )
             for group, rollout in rollouts
         ]
-        layout = preferred_layout(self.policy)
-        lengths = [expanded_length(self.policy, example) for example in examples]
+        layout = preferred_layout(self.policy, share_prompts=self.share_prompts)
+        budget = self.sizes.tokens_per_microbatch
         advantage_S = advantage_PG.flatten().to(self.device)
-        for chosen in cut(lengths, self.sizes.tokens_per_microbatch, layout):
-            batch = collate(self.policy, [examples[i] for i in chosen], layout)
+        for chosen, batch in micro_batches(self.policy, examples, budget, layout):
             logps = [torch.tensor(rollouts[i][1].logps) for i in chosen]
             yield MicroBatch(
                 batch=batch,

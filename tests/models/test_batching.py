@@ -116,3 +116,5 @@ def test_an_empty_prompt_predicts_nothing():
 
 def test_layout_of_a_policy_without_variable_length_attention():
     assert preferred_layout(POLICY) == "bucketed"
+    assert preferred_layout(POLICY, share_prompts=True) == "shared"
+    assert preferred_layout(POLICY) == "bucketed"

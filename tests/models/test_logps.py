@@ -1,85 +1,22 @@
 from dataclasses import replace
-from functools import cache
-from random import Random
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from k15.losses.mirror_descent import mirror_descent
-from k15.models.batching import collate, cut, expanded_length
+from k15.models.batching import collate, micro_batches
 from k15.models.logps import response_logps
-from k15.models.policy import Policy
+from k15.models.sequence_attention import attend_by_sequences
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Example
-
-
-def close(actual, expected, atol=1e-5):
-    torch.testing.assert_close(actual, expected, atol=atol, rtol=0)
-
-
-def hugging_face(model_type, **sizes):
-    """A tiny policy of another architecture: 4 heads that share 2 key-value heads."""
-    tokenizer = tiny_policy(words=Make24().words).tokenizer
-    sizes |= {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    special = {"vocab_size": len(tokenizer), "pad_token_id": 0, "eos_token_id": 1}
-    config = AutoConfig.for_model(
-        model_type, initializer_range=0.2, bos_token_id=None, **sizes, **heads, **special
-    )
-    return Policy(AutoModelForCausalLM.from_config(config), tokenizer)
-
-
-@cache
-def policy_named(name):
-    """Weights are large, so that differences show."""
-    torch.manual_seed(0)
-    if name == "qwen2":
-        return hugging_face("qwen2")
-    if name == "gemma2":  # soft-capped logits, every other layer looks 8 tokens back
-        return hugging_face("gemma2", head_dim=8, sliding_window=8, final_logit_softcapping=2.0)
-    modality = "image" if name == "qwen3_vl" else "text"
-    policy = tiny_policy(words=Make24().words, modality=modality, initializer_range=0.2)
-    if name == "qwen3 eager":
-        policy.model.set_attn_implementation("eager")
-    return policy
-
-
-@cache
-def examples_for(name):
-    """Five problems; some tokens, and one whole response, are left out of the loss."""
-    task = Make24(modality="image" if name == "qwen3_vl" else "text")
-    policy, rng, examples = policy_named(name), Random(0), []
-    for index in range(5):
-        problem = task.problem(index)
-        text = task.demonstrate(problem, rng, max_trials=4, give_up=0.3)
-        response = policy.encode_response(text)
-        mask = tuple(index != 3 and (index != 1 or token > 4) for token in range(len(response)))
-        prompt = policy.encode(problem)
-        examples.append(
-            Example(
-                prompt_tokens=prompt,
-                response_tokens=response,
-                loss_mask=mask,
-                images=problem.images,
-            )
-        )
-    return examples
-
-
-def own_forward(policy, example, temperature=1.0):
-    """[T] by the model's own forward on this sequence alone, positions left to transformers."""
-    tokens = (*example.prompt_tokens, *example.response_tokens)
-    expanded = policy.expand(tokens, example.images)
-    ids = torch.tensor([expanded.tokens])
-    kinds = {}
-    if example.images:
-        kinds["mm_token_type_ids"] = (ids == policy.model.config.image_token_id).int()
-    logits = policy.model(input_ids=ids, **expanded.features, **kinds).logits[0]
-    first = len(expanded.tokens) - len(example.response_tokens)
-    logp = (logits[first - 1 : -1] / temperature).log_softmax(-1)
-    return logp.gather(-1, ids[0, first:, None])[:, 0]
+from tests.models.architectures import (
+    close,
+    examples_for,
+    gradients,
+    own_forward,
+    policy_named,
+)
 
 
 def loss_and_gradient(name, cuts, layout, **kwargs):
@@ -95,11 +32,6 @@ def loss_and_gradient(name, cuts, layout, **kwargs):
         part.backward()
         loss += part.item()
     return loss, gradients(policy)
-
-
-def gradients(policy):
-    named = policy.model.named_parameters()
-    return {name: p.grad.clone() for name, p in named if p.grad is not None}
 
 
 every_model = pytest.mark.parametrize(
@@ -171,18 +103,17 @@ def test_examples_without_a_response():
 
 
 @pytest.mark.parametrize("name", ["qwen3", "qwen3_vl"])
-@pytest.mark.parametrize("layout", ["bucketed", "packed"])
+@pytest.mark.parametrize("layout", ["bucketed", "packed", "shared"])
 def test_mirror_descent_does_not_depend_on_the_budget(name, layout):
     policy, examples = policy_named(name), examples_for(name)
-    lengths = [expanded_length(policy, example) for example in examples]
+    assert layout != "shared" or attend_by_sequences(policy.model)
     counts = {"sequences": len(examples), "tokens": sum(sum(e.loss_mask) for e in examples)}
     advantage = torch.tensor([0.8, -0.2, -0.2, -0.2, -0.2]) / 10
 
     def step(budget):
         policy.model.zero_grad()
         loss, metrics = 0.0, {"sequence_log_ratio": 0.0, "squared_penalty": 0.0}
-        for indices in cut(lengths, budget, layout):
-            batch = collate(policy, [examples[index] for index in indices], layout)
+        for indices, batch in micro_batches(policy, examples, budget, layout):
             logp = response_logps(policy, batch)
             reference = logp.detach() - 0.03
             part, some = mirror_descent(
@@ -194,7 +125,7 @@ def test_mirror_descent_does_not_depend_on_the_budget(name, layout):
         return loss, metrics, gradients(policy)
 
     whole = step(10_000)
-    assert len(cut(lengths, 100, layout)) > 1
+    assert len(list(micro_batches(policy, examples, 100, layout))) > 1
     for budget in (1, 100):
         close(step(budget), whole)
 

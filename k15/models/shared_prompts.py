@@ -1,0 +1,139 @@
+"""The layout in which each prompt stands once: cut by a token budget, then laid out in one row.
+
+    p p p p a a a b b b b b c c │ q q q d d d d         T tokens: prompts p, q, responses a to d
+
+    p p p p b b b b b                                   N places for attention: buckets of whole
+    p p p p a a a · ·                                   sequences of similar length, the longest
+    q q q d d d d · ·                                   first, padded on the right
+    p p p p c c
+
+The G samples of a problem share its prompt, so its tokens and pictures go through the layers once
+instead of G times, and no padding does. A response's last token predicts nothing and is left out.
+
+Legend: S sequences, T tokens of the row, N places.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from k15.models.targets import picture_features, response_targets
+from k15.types import Example, PackedBatch, SequencePlaces
+
+if TYPE_CHECKING:
+    from k15.models.policy import Expanded, Policy
+
+SHORTEST = 0.75  # of the longest sequence of its bucket
+
+
+def by_prompt(examples: Sequence[Example]) -> list[list[int]]:
+    """Indices of the examples that have a prompt in common, in the order of its first one."""
+    found: dict[Hashable, list[int]] = {}
+    for index, example in enumerate(examples):
+        key = (example.prompt_tokens, *map(id, example.images))
+        found.setdefault(key, []).append(index)
+    return list(found.values())
+
+
+def cut_shared(
+    examples: Sequence[Example], prompt_lengths: Sequence[int], budget: int
+) -> list[list[int]]:
+    """Indices of the examples of each micro-batch, every index once, equal prompts together.
+
+    `prompt_lengths` [S] in tokens, pictures expanded. A micro-batch has at most `budget` tokens,
+    where a prompt counts once; an example longer than that is a micro-batch of its own.
+    """
+    batches: list[list[int]] = []
+    used = 0
+    for members in by_prompt(examples):
+        prompt = prompt_lengths[members[0]]  # still to be counted
+        for index in members:
+            response = len(examples[index].response_tokens[:-1])
+            if not batches or used + prompt + response > budget:
+                batches.append([])
+                used, prompt = 0, prompt_lengths[index]
+            batches[-1].append(index)
+            used += prompt + response
+            prompt = 0
+    return batches
+
+
+def collate_shared(policy: Policy, examples: Sequence[Example]) -> PackedBatch:
+    """Lay out examples in one row, on the policy's device."""
+    tokens: list[int] = []
+    positions: list[Tensor] = []
+    prompts: list[Expanded] = []
+    parts: dict[int, tuple[range, range]] = {}
+    for members in by_prompt(examples):
+        first = examples[members[0]]
+        prompt = policy.expand(first.prompt_tokens, first.images)
+        prompts.append(prompt)
+        positions.append(prompt.positions)
+        prompt_range = _append(tokens, prompt.tokens)
+        for index in members:
+            response_range = _append(tokens, examples[index].response_tokens[:-1])
+            positions.append(_following(prompt.positions, len(response_range)))
+            parts[index] = prompt_range, response_range
+    in_order = [parts[index] for index in range(len(examples))]
+    before_S = np.array([prompt[-1] for prompt, _ in in_order])
+    first_S = np.array([response.start for _, response in in_order])
+    targets = response_targets(examples, before_S, first_S)
+    source, target, mask = (torch.from_numpy(each).to(policy.device) for each in targets)
+    return PackedBatch(
+        tokens=torch.tensor([tokens], device=policy.device),
+        positions=torch.cat(positions, -1).unsqueeze(-2).to(policy.device),
+        sequence_lengths=tuple(len(prompt) + len(response) for prompt, response in in_order),
+        packed=False,
+        places=sequence_places(in_order, policy.device),
+        features={k: v.to(policy.device) for k, v in picture_features(prompts).items()},
+        source_index=source,
+        targets=target,
+        mask=mask,
+    )
+
+
+def _append(tokens: list[int], more: Sequence[int]) -> range:
+    tokens.extend(more)
+    return range(len(tokens) - len(more), len(tokens))
+
+
+def _following(positions: Tensor, count: int) -> Tensor:
+    """Rotary positions of text behind a prompt, the same on all axes."""
+    start = int(positions.max()) + 1
+    return torch.arange(start, start + count).expand(*positions.shape[:-1], -1)
+
+
+def sequence_places(
+    parts: Sequence[tuple[range, range]], device: torch.device | None = None
+) -> SequencePlaces:
+    """Buckets of sequences, each given as the tokens of its prompt and of its response."""
+    lengths = [len(prompt) + len(response) for prompt, response in parts]
+    buckets: list[list[int]] = []
+    for index in sorted(range(len(parts)), key=lambda index: -lengths[index]):
+        if buckets and lengths[index] >= SHORTEST * lengths[buckets[-1][0]]:
+            buckets[-1].append(index)
+        else:
+            buckets.append([index])
+    shapes = tuple((len(bucket), lengths[bucket[0]]) for bucket in buckets)
+    starts = np.cumsum([0, *(longest for rows, longest in shapes for _ in range(rows))])
+    order = [index for bucket in buckets for index in bucket]
+    # every token of every sequence, and the place that it has there
+    token = np.concatenate([np.array([*parts[i][0], *parts[i][1]]) for i in order])
+    place = np.concatenate(
+        [start + np.arange(lengths[i]) for start, i in zip(starts[:-1], order, strict=True)]
+    )
+    _, first = np.unique(token, return_index=True)
+    copies = np.delete(np.arange(len(token)), first)
+    token_N = np.zeros(starts[-1], dtype=np.int64)
+    origin_N = np.full(starts[-1], len(first))
+    token_N[place] = token
+    origin_N[place[first]] = np.arange(len(first))
+    arrays = (token_N, place[first], origin_N, place[copies], token[copies])
+    names = ("token_N", "first_T", "origin_N", "copy_C", "copied_C")
+    tensors = (torch.from_numpy(array).to(device) for array in arrays)
+    return SequencePlaces(buckets=shapes, **dict(zip(names, tensors, strict=True)))
