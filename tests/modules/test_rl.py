@@ -148,12 +148,15 @@ def test_later_steps_are_measured_against_the_policy_at_the_start() -> None:
     torch.testing.assert_close(gradients(trained), expected, atol=5e-5, rtol=0)
 
 
+@pytest.mark.parametrize("share_prompts", [True, False])
 @pytest.mark.parametrize("tokens_per_microbatch", [1, 64, 200])
-def test_weights_do_not_depend_on_the_micro_batches(tokens_per_microbatch: int) -> None:
+def test_weights_do_not_depend_on_the_micro_batches(
+    tokens_per_microbatch: int, share_prompts: bool
+) -> None:
     whole, cut = policy(), policy()
     batch = experience(whole, REWARDS)
     train(whole, batch, tokens_per_microbatch=100_000)
-    train(cut, batch, tokens_per_microbatch=tokens_per_microbatch)
+    train(cut, batch, tokens_per_microbatch=tokens_per_microbatch, share_prompts=share_prompts)
     torch.testing.assert_close(gradients(cut), gradients(whole), atol=1e-5, rtol=0)
 
 
