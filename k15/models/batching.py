@@ -35,8 +35,7 @@ def micro_batches(
     """
     _check_budget(tokens_per_microbatch)
     if layout == "shared":
-        prompts = [policy.length(example.prompt_tokens, example.images) for example in examples]
-        cuts = cut_shared(examples, prompts, tokens_per_microbatch)
+        cuts = cut_shared(policy, examples, tokens_per_microbatch)
     else:
         lengths = [expanded_length(policy, example) for example in examples]
         cuts = cut(lengths, tokens_per_microbatch, layout)

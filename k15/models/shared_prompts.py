@@ -40,26 +40,26 @@ def by_prompt(examples: Sequence[Example]) -> list[list[int]]:
     return list(found.values())
 
 
-def cut_shared(
-    examples: Sequence[Example], prompt_lengths: Sequence[int], budget: int
-) -> list[list[int]]:
+def cut_shared(policy: Policy, examples: Sequence[Example], budget: int) -> list[list[int]]:
     """Indices of the examples of each micro-batch, every index once, equal prompts together.
 
-    `prompt_lengths` [S] in tokens, pictures expanded. A micro-batch has at most `budget` tokens,
-    where a prompt counts once; an example longer than that is a micro-batch of its own.
+    A micro-batch has at most `budget` tokens, pictures expanded, where a prompt counts once; an
+    example longer than that is a micro-batch of its own.
     """
     batches: list[list[int]] = []
     used = 0
     for members in by_prompt(examples):
-        prompt = prompt_lengths[members[0]]  # still to be counted
+        first = examples[members[0]]
+        prompt = policy.length(first.prompt_tokens, first.images)
+        uncounted = prompt
         for index in members:
             response = len(examples[index].response_tokens[:-1])
-            if not batches or used + prompt + response > budget:
+            if not batches or used + uncounted + response > budget:
                 batches.append([])
-                used, prompt = 0, prompt_lengths[index]
+                used, uncounted = 0, prompt
             batches[-1].append(index)
-            used += prompt + response
-            prompt = 0
+            used += uncounted + response
+            uncounted = 0
     return batches
 
 
@@ -113,12 +113,7 @@ def sequence_places(
 ) -> SequencePlaces:
     """Buckets of sequences, each given as the tokens of its prompt and of its response."""
     lengths = [len(prompt) + len(response) for prompt, response in parts]
-    buckets: list[list[int]] = []
-    for index in sorted(range(len(parts)), key=lambda index: -lengths[index]):
-        if buckets and lengths[index] >= SHORTEST * lengths[buckets[-1][0]]:
-            buckets[-1].append(index)
-        else:
-            buckets.append([index])
+    buckets = _buckets(lengths)
     shapes = tuple((len(bucket), lengths[bucket[0]]) for bucket in buckets)
     starts = np.cumsum([0, *(longest for rows, longest in shapes for _ in range(rows))])
     order = [index for bucket in buckets for index in bucket]
@@ -133,7 +128,18 @@ def sequence_places(
     origin_N = np.full(starts[-1], len(first))
     token_N[place] = token
     origin_N[place[first]] = np.arange(len(first))
-    arrays = (token_N, place[first], origin_N, place[copies], token[copies])
-    names = ("token_N", "first_T", "origin_N", "copy_C", "copied_C")
-    tensors = (torch.from_numpy(array).to(device) for array in arrays)
-    return SequencePlaces(buckets=shapes, **dict(zip(names, tensors, strict=True)))
+    arrays = {"token_N": token_N, "first_T": place[first], "origin_N": origin_N}
+    arrays |= {"copy_C": place[copies], "copied_C": token[copies]}
+    tensors = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    return SequencePlaces(buckets=shapes, **tensors)
+
+
+def _buckets(lengths: Sequence[int]) -> list[list[int]]:
+    """Indices of sequences of similar length together, the longest first."""
+    buckets: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lambda index: -lengths[index]):
+        if buckets and lengths[index] >= SHORTEST * lengths[buckets[-1][0]]:
+            buckets[-1].append(index)
+        else:
+            buckets.append([index])
+    return buckets

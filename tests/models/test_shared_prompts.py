@@ -61,20 +61,18 @@ def test_laid_out_by_hand():
 
 
 def test_cut_by_hand():
-    prompts = [2, 1, 2]
     assert by_prompt(EXAMPLES) == [[0, 2], [1]]
-    assert cut_shared(EXAMPLES, prompts, 6) == [[0, 2, 1]]  # 2 + 2 + 1, 1 + 0
-    assert cut_shared(EXAMPLES, prompts, 5) == [[0, 2], [1]]
-    assert cut_shared(EXAMPLES, prompts, 4) == [[0], [2, 1]]  # the prompt again: 2 + 1, 1 + 0
-    assert cut_shared(EXAMPLES, prompts, 1) == [[0], [2], [1]]
-    assert cut_shared([], [], 1) == []
+    assert cut_shared(POLICY, EXAMPLES, 6) == [[0, 2, 1]]  # 2 + 2 + 1, 1 + 0
+    assert cut_shared(POLICY, EXAMPLES, 5) == [[0, 2], [1]]
+    assert cut_shared(POLICY, EXAMPLES, 4) == [[0], [2, 1]]  # the prompt again: 2 + 1, 1 + 0
+    assert cut_shared(POLICY, EXAMPLES, 1) == [[0], [2], [1]]
+    assert cut_shared(POLICY, [], 1) == []
 
 
 @pytest.mark.parametrize("budget", [1, 40, 100, 10_000])
 def test_cut_takes_every_example_once_within_the_budget(budget):
     examples = groups_for("qwen3")
-    prompts = [len(example.prompt_tokens) for example in examples]
-    batches = cut_shared(examples, prompts, budget)
+    batches = cut_shared(POLICY, examples, budget)
     assert sorted(index for batch in batches for index in batch) == list(range(12))
     for batch in batches:
         held = collate(POLICY, [examples[index] for index in batch], "shared").tokens.shape[1]
