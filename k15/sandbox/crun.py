@@ -20,8 +20,9 @@ from typing import cast
 
 from k15.sandbox import cgroups, images
 from k15.sandbox.crun_container import Container, Keeper
+from k15.sandbox.jail_process import END_SECONDS, JailBroken
 from k15.sandbox.jailed import JailedSandbox, python_folders
-from k15.sandbox.jailer import END_SECONDS, JailBroken, Job, Report
+from k15.sandbox.jailer import Job, Report
 from k15.sandbox.languages import PATH, TOOLCHAINS
 from k15.sandbox.probes import prove
 from k15.sandbox.protocol import Outcome, Program

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import socket
-import subprocess
 import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
@@ -17,26 +15,14 @@ from k15.sandbox.cgroups import Group, Layout, is_abandoned
 from k15.sandbox.crun_bundle import config
 from k15.sandbox.images import Image
 from k15.sandbox.jail import wire
-from k15.sandbox.jailer import (
-    END_SECONDS,
-    START_SECONDS,
-    Jail,
-    JailBroken,
-    Job,
-    Report,
-    _Run,
-    interpreter,
-)
+from k15.sandbox.jail_process import END_SECONDS, START_SECONDS, JailBroken, JailProcess
+from k15.sandbox.jailer import Jail, Job, ProgramRun, Report, interpreter
 from k15.sandbox.protocol import Limits
 
 JAIL = "/k15/jail"
 _BOOT = (
     "import sys; sys.path.insert(0, '/k15'); from jail.container import main;"
     " del sys.path[0]; main()"
-)
-_KEEPER_BOOT = (
-    "import sys, json; sys.path.insert(0, sys.argv[1]); from jail.keeper import main;"
-    " del sys.path[0]; main(int(sys.argv[2]), json.loads(sys.argv[3]))"
 )
 INODES = 16384
 
@@ -66,27 +52,8 @@ class Keeper:
             "crun": crun,
             "flags": list(flags),
         }
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - `close` does
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        command = [interpreter(), "-P", "-s", "-S", "-c", _KEEPER_BOOT, str(Path(__file__).parent)]
-        self._process = subprocess.Popen(
-            [*command, str(theirs.fileno()), json.dumps(options)],
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-            env={"LANG": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
-            cwd="/",
-            pass_fds=[theirs.fileno()],
-            start_new_session=True,  # Ctrl-C is for the parent
-        )
-        theirs.close()
-        self._channel.settimeout(START_SECONDS)
-        try:
-            ready = self._channel.recv(16)
-        except OSError:
-            ready = b""
-        if ready != b"ready":
-            raise JailBroken(f"the keeper of the containers did not start: {self.close()}")
+        name = "keeper of the containers"
+        self._process = JailProcess("keeper", options, python=interpreter(), name=name)
 
     @property
     def pid(self) -> int:
@@ -97,22 +64,17 @@ class Keeper:
         lease, their_lease = socket.socketpair()
         channel, their_channel = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with their_lease, their_channel:
-            socket.send_fds(self._channel, [b"c"], [their_lease.fileno(), their_channel.fileno()])
+            socket.send_fds(
+                self._process.channel, [b"c"], [their_lease.fileno(), their_channel.fileno()]
+            )
         wire.send(lease, request)
         return lease, channel
 
     def close(self) -> str:
         """End all containers, remove their groups and folders; what it wrote to stderr."""
-        self._channel.close()
-        try:
-            self._process.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait(END_SECONDS)
-            shutil.rmtree(self.base, ignore_errors=True)
-        with self._log as log:
-            log.seek(0)
-            return log.read().decode(errors="replace").strip()[-2000:]
+        said = self._process.close()
+        shutil.rmtree(self.base, ignore_errors=True)  # it is there if the keeper had to be killed
+        return said
 
 
 class Container(Jail):
@@ -185,7 +147,7 @@ class Container(Jail):
         except (OSError, RuntimeError, EOFError) as error:
             raise JailBroken(f"the container's limits could not be set: {error}") from error
         with ExitStack() as stack:
-            return _Run(self._channel, job, stdin, stack).finish()
+            return ProgramRun(self._channel, job, stdin, stack).finish()
 
     def _resize(self, disk_bytes: int) -> None:
         if disk_bytes != self._disk_bytes:

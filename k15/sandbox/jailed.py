@@ -18,7 +18,8 @@ from queue import Empty, LifoQueue
 from typing import Any, ClassVar, Protocol
 
 from k15.sandbox import languages
-from k15.sandbox.jailer import File, JailBroken, Job, Report, interpreter
+from k15.sandbox.jail_process import JailBroken
+from k15.sandbox.jailer import File, Job, Report, interpreter
 from k15.sandbox.languages import TOOLCHAINS
 from k15.sandbox.protocol import Input, Limits, Outcome, Program, Sandbox
 

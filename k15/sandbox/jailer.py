@@ -6,35 +6,21 @@ the limit on output and on wall-clock time are kept here, all others by the guar
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import socket
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self
 
 from k15.sandbox.jail import wire
+from k15.sandbox.jail_process import END_SECONDS, START_SECONDS, JailBroken, JailProcess
 from k15.sandbox.languages import OUT_OF_MEMORY
 from k15.sandbox.protocol import Cause, Limits, Outcome
-
-START_SECONDS = 60.0
-END_SECONDS = 20.0
-"""How long the jail may take to end a program that it was told to end."""
-_BOOT = (
-    "import sys, json; sys.path.insert(0, sys.argv[1]); from jail.zygote import main;"
-    " del sys.path[0]; main(int(sys.argv[2]), json.loads(sys.argv[3]))"
-)
-
-
-class JailBroken(Exception):
-    """The jail does not start, died, fell silent, or could not run a program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,38 +64,13 @@ class Jail:
             folders: of this machine that programs may read, besides the system's.
             namespaces: whether programs get their own; see `LocalSandbox`.
         """
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - `close` does
         options = {
             "namespaces": namespaces,
             "folders": list(folders),
             "temporary": tempfile.gettempdir(),
         }
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        package = str(Path(__file__).parent)
-        command = [python, "-P", "-s", "-S", "-c", _BOOT, package, str(theirs.fileno())]
-        try:
-            self._keeper = subprocess.Popen(
-                [*command, json.dumps(options)],
-                stdin=subprocess.DEVNULL,
-                stdout=self._log,
-                stderr=self._log,
-                env={"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
-                cwd="/",
-                pass_fds=[theirs.fileno()],
-                start_new_session=True,  # Ctrl-C is for the parent
-            )
-        except OSError as error:
-            raise JailBroken(f"the zygote did not start: {error}") from error
-        finally:
-            theirs.close()
-        self._channel.settimeout(START_SECONDS)
-        try:
-            ready = self._channel.recv(16)
-        except OSError:
-            ready = b""
-        if ready != b"ready":
-            self.close()
-            raise JailBroken(f"the zygote did not start: {self.log or 'it said nothing'}")
+        self._keeper = JailProcess("zygote", options, python=python, name="zygote")
+        self._channel = self._keeper.channel
 
     def run(self, job: Job, stdin: bytes) -> Report:
         """Run one program to its end.
@@ -117,19 +78,11 @@ class Jail:
         Raises JailBroken if that says nothing about the program; the jail has to be closed then.
         """
         with ExitStack() as stack:
-            return _Run(self._channel, job, stdin, stack).finish()
+            return ProgramRun(self._channel, job, stdin, stack).finish()
 
     def close(self) -> None:
         """End everything in it, and wait until it has ended."""
-        self._channel.close()
-        try:
-            self._keeper.wait(END_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._keeper.kill()
-            self._keeper.wait(END_SECONDS)
-        self._log.seek(0)
-        self.log = self._log.read().decode(errors="replace").strip()[-2000:]
-        self._log.close()
+        self._keeper.close()
 
     def __enter__(self) -> Self:
         return self
@@ -143,7 +96,7 @@ def interpreter() -> str:
     return os.path.realpath(sys._base_executable)  # type: ignore[attr-defined]
 
 
-class _Run:
+class ProgramRun:
     """One program's way through the jail; whatever ends it early ends the program."""
 
     def __init__(self, zygote: socket.socket, job: Job, stdin: bytes, stack: ExitStack) -> None:

@@ -14,8 +14,9 @@ from collections.abc import Iterable
 
 from k15.sandbox import probes
 from k15.sandbox.jail import kernel, landlock
+from k15.sandbox.jail_process import JailBroken
 from k15.sandbox.jailed import JailedSandbox, python_folders
-from k15.sandbox.jailer import Jail, JailBroken
+from k15.sandbox.jailer import Jail
 from k15.sandbox.languages import PATH
 
 logger = logging.getLogger(__name__)

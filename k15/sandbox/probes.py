@@ -8,7 +8,8 @@ import socket
 import tempfile
 from collections.abc import Iterable
 
-from k15.sandbox.jailer import File, Jail, JailBroken, Job
+from k15.sandbox.jail_process import JailBroken
+from k15.sandbox.jailer import File, Jail, Job
 from k15.sandbox.protocol import Limits
 
 SIGNALS = "programs can reach processes outside"
