@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
@@ -12,7 +11,7 @@ from dataclasses import asdict
 from k15.evaluation.benchmark import Benchmark, Verdict
 from k15.evaluation.samples import Journal, Key, Response, Sample
 from k15.progress import phase, waiting_for
-from k15.rewards.base import GraderFailure
+from k15.rewards.base import GraderFailure, retried
 from k15.types import Problem
 
 logger = logging.getLogger(__name__)
@@ -103,12 +102,8 @@ class Grading:
             self.graded += 1
 
     def _verdict(self, benchmark: Benchmark, problem: Problem, response: str) -> Verdict:
-        for attempt in range(self.retries + 1):
-            try:
-                with waiting_for(f"the grader of {benchmark.name} on problem {problem.id!r}"):
-                    return benchmark.grade(problem, response)
-            except GraderFailure:
-                if attempt == self.retries:
-                    raise
-                time.sleep(self.backoff * 2**attempt)
-        raise AssertionError("unreachable")
+        def grade() -> Verdict:
+            with waiting_for(f"the grader of {benchmark.name} on problem {problem.id!r}"):
+                return benchmark.grade(problem, response)
+
+        return retried(grade, retries=self.retries, backoff=self.backoff)

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import SupportsFloat
 
 from k15.progress import waiting_for
-from k15.rewards.base import GraderFailure, RewardCallback
+from k15.rewards.base import GraderFailure, RewardCallback, retried
 from k15.types import Problem, RolloutGroup
 
 logger = logging.getLogger(__name__)
@@ -104,18 +103,13 @@ class Scorer:
         return group
 
     def _ask(self, name: str, reward: RewardCallback, group: RolloutGroup) -> tuple[float, ...]:
-        attempt = 0
-        while True:
-            try:
-                what = f"reward {name!r} on problem {group.problem.id!r}"
-                with noted(name, group.problem), waiting_for(what):
-                    values = reward.score(group)
-                return one_per_rollout(values, name, group)
-            except GraderFailure:
-                if attempt == self.retries:
-                    raise
-                time.sleep(self.backoff * 2**attempt)
-                attempt += 1
+        def ask() -> tuple[float, ...]:
+            what = f"reward {name!r} on problem {group.problem.id!r}"
+            with noted(name, group.problem), waiting_for(what):
+                values = reward.score(group)
+            return one_per_rollout(values, name, group)
+
+        return retried(ask, retries=self.retries, backoff=self.backoff)
 
     def _drop(self, problem: Problem, failure: GraderFailure) -> None:
         self.dropped += 1
