@@ -135,7 +135,13 @@ class Evaluator:
         with phase("generate", len(todo), " samples") as progress:
             try:
                 Generation(
-                    engine, codec, seed=self.seed, threads=self.threads, finished=finished
+                    engine,
+                    codec,
+                    seed=self.seed,
+                    threads=self.threads,
+                    retries=self.retries,
+                    backoff=self.backoff,
+                    finished=finished,
                 ).run([self._opened(key) for key in todo])
             finally:
                 journal.close()

@@ -19,7 +19,7 @@ from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.prompting.base import Ask, Reply, Solving
 from k15.evaluation.samples import Key
 from k15.progress import waiting_for
-from k15.rewards.base import GraderFailure
+from k15.rewards.base import GraderFailure, retried
 from k15.types import Problem
 
 SHORTEST = 16  # tokens of a response that the context must leave room for
@@ -66,10 +66,19 @@ class Generation:
     """Drives the open solvings until each has its response, which goes to `finished`."""
 
     def __init__(
-        self, engine: RolloutEngine, codec: Codec, *, seed: int, threads: int, finished: Finished
+        self,
+        engine: RolloutEngine,
+        codec: Codec,
+        *,
+        seed: int,
+        threads: int,
+        retries: int,
+        backoff: float,
+        finished: Finished,
     ) -> None:
         self.engine, self.codec, self.seed, self.finished = engine, codec, seed, finished
         self.threads = ThreadPoolExecutor(threads)
+        self.retries, self.backoff = retries, backoff
         self.waiting: list[Waiting] = []
         self.working: dict[Future[Any], Open] = {}
         self.encoded: dict[tuple[Any, ...], tuple[tuple[int, ...], int]] = {}
@@ -120,7 +129,8 @@ class Generation:
             self.finished(open.key, end.value)
             return
         if callable(work):
-            self.working[self.threads.submit(work)] = open
+            patience = {"retries": self.retries, "backoff": self.backoff}
+            self.working[self.threads.submit(retried, work, **patience)] = open
             return
         open.replies = [None] * len(work)
         requests = [self._request(open, ask) for ask in work]

@@ -65,3 +65,25 @@ def test_a_broken_sandbox_is_no_answer(tmp_path):
     evaluator.run(answering(lambda *_: "```python\nprint(1)\n```"), Characters())
     assert evaluator.samples() == []
     assert set(evaluator.ungraded.values()) == {"the sandbox failed: gone"}
+
+
+def test_a_sandbox_that_comes_back_is_asked_again(tmp_path):
+    class Stumbles(LocalSandbox):
+        runs = 0
+
+        def run(self, program, inputs, limits):
+            self.runs += 1
+            if self.runs == 1:
+                return iter([Outcome(cause="infrastructure", detail="gone") for _ in inputs])
+            return super().run(program, inputs, limits)
+
+    sandbox = Stumbles()
+    evaluator = Evaluator(
+        benchmarks={"sums": Boxed(size=3)},
+        promptings={"program": ProgramPrompting(sandbox=sandbox)},
+        run_dir=tmp_path,
+        backoff=0.01,
+    )
+    evaluator.run(answering(lambda *_: "```python\nprint(1)\n```"), Characters())
+    assert len(evaluator.samples()) == 3 and not evaluator.ungraded
+    assert sandbox.runs == 4
