@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 from k15.config.errors import ConfigError
@@ -129,8 +130,8 @@ class Generation:
             self.finished(open.key, end.value)
             return
         if callable(work):
-            patience = {"retries": self.retries, "backoff": self.backoff}
-            self.working[self.threads.submit(retried, work, **patience)] = open
+            patient = partial(retried, work, retries=self.retries, backoff=self.backoff)
+            self.working[self.threads.submit(patient)] = open
             return
         open.replies = [None] * len(work)
         requests = [self._request(open, ask) for ask in work]
