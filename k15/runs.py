@@ -27,7 +27,7 @@ def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
     Raises ConfigError if a real model's earlier stage is missing, or a checkpoint to resume from.
     """
     config = load("train", argv)
-    check_sizes(config)
+    check_parts(config)
     judges = reward_models(config, argv)
     if config.resume is not None:
         return [*judges, resumed(config)]
@@ -35,10 +35,15 @@ def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
     return [*earlier, new_run(config, argv)]
 
 
-def check_sizes(config: DictConfig) -> None:
-    """Raise ConfigError for sizes that cannot work, long before they would be used."""
+def check_parts(config: DictConfig) -> None:
+    """Raise ConfigError for parts that cannot work, long before they would be used."""
     try:
         build(config.get("sizes"))
+        build(OmegaConf.select(config, "datamodule.plan"))
+        if config.get("objective"):
+            from k15.losses.policy_loss import check_loss
+
+            check_loss(build(config.objective.loss))
     except ValueError as error:
         raise ConfigError(str(error)) from error
 

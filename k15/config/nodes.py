@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -127,9 +128,22 @@ def _parameters(target: Callable[..., Any]) -> dict[str, inspect.Parameter]:
 
 @contextmanager
 def _noting(where: str) -> Iterator[None]:
-    """Add to an exception which target it comes from."""
+    """Add to an exception which target it comes from.
+
+    A ValueError that k15 itself raised is about what the user wrote, so it becomes a ConfigError.
+    """
     try:
         yield
+    except ConfigError:
+        raise
     except Exception as error:
+        if isinstance(error, ValueError) and _raised_by(error).startswith("k15."):
+            raise ConfigError(f"{error}\nwhile building {where}") from error
         error.add_note(f"while building {where}")
         raise
+
+
+def _raised_by(error: Exception) -> str:
+    """The name of the module in which it was raised."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", ""))

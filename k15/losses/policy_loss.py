@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import torch
 from torch import Tensor
 
 
@@ -50,3 +51,10 @@ class PolicyLoss(Protocol):
         Raises ValueError if shapes do not fit or a hyperparameter is out of range.
         """
         ...
+
+
+def check_loss(loss: PolicyLoss) -> None:
+    """Call it once on two made-up responses; raises ValueError for what it will not compute."""
+    logp_BT = torch.full((2, 2), -1.0, requires_grad=True)
+    advantage_B, mask_BT = torch.tensor([0.5, -0.5]), torch.ones(2, 2, dtype=torch.bool)
+    loss(logp_BT, logp_BT.detach(), advantage_B, mask_BT, sequences=2.0, tokens=4.0)

@@ -63,10 +63,8 @@ class RolloutPlan:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in (
-            "max_response_tokens",
-            "segment_tokens",
-        ):
+        Sampling(temperature=self.temperature, top_p=self.top_p)  # says what is wrong with them
+        for name in ("max_response_tokens", "segment_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name}={value}: must be at least 1")
