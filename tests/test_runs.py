@@ -91,9 +91,18 @@ def test_resuming_needs_a_checkpoint() -> None:
         runs.stages_to_run(["stage=rl", "resume=last"])
 
 
-def test_sizes_are_checked_before_anything_is_built() -> None:
-    with pytest.raises(ConfigError, match=r"minibatches_per_iteration=5"):
-        runs.stages_to_run(["stage=rl", "sizes.minibatches_per_iteration=5"])
+@pytest.mark.parametrize(
+    ("word", "fault"),
+    [
+        ("sizes.minibatches_per_iteration=5", r"minibatches_per_iteration=5 does not|=64 does not"),
+        ("datamodule.plan.segment_tokens=0", r"segment_tokens=0: must be at least 1"),
+        ("datamodule.plan.temperature=-1", r"temperature=-1"),
+        ("objective.loss.tau=-1", r"tau=-1: choose 0 or more"),
+    ],
+)
+def test_parts_are_checked_before_any_stage_trains(word: str, fault: str) -> None:
+    with pytest.raises(ConfigError, match=fault):
+        runs.stages_to_run(["stage=rl", word])
 
 
 def test_a_task_that_another_choice_brings_along_is_trained_from_the_start() -> None:

@@ -91,7 +91,10 @@ class TaskPool(Sequence[Problem]):
 
 
 class TaskSource:
-    """Problems of a procedural task."""
+    """Problems of a procedural task.
+
+    Raises ValueError for levels and forms that the task does not have.
+    """
 
     def __init__(
         self,
@@ -106,6 +109,9 @@ class TaskSource:
         self.max_response_tokens = max_response_tokens
         self.train = TaskPool(task, train_problems, "train")
         self.held_out = TaskPool(task, held_out_problems, "held_out")
+        for level in task.levels:  # one that it does not have is refused here
+            task.sample(Random(0), level)
+        self.train[0]  # and a form that it does not have
 
     def demonstration(
         self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"

@@ -84,6 +84,21 @@ def test_an_error_of_the_target_passes_with_a_note():
     assert caught.value.__notes__ == ["while building a.b (node_targets.fail)"]
 
 
+def test_what_k15_refuses_is_the_users_to_change():
+    with pytest.raises(ConfigError) as caught:
+        build({"a": {"_target_": "k15.sizes.Sizes", "samples_per_problem": 0}})
+    assert str(caught.value) == (
+        "sizes.samples_per_problem=0: must be at least 1\nwhile building a (k15.sizes.Sizes)"
+    )
+
+
+def test_a_value_error_of_others_keeps_its_traceback():
+    with pytest.raises(ValueError, match="Invalid literal") as caught:
+        build({"_target_": "fractions.Fraction", "numerator": "no number"})
+    assert not isinstance(caught.value, ConfigError)
+    assert caught.value.__notes__ == ["while building fractions.Fraction"]
+
+
 @pytest.mark.parametrize(
     ("target", "message"),
     [

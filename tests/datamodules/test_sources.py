@@ -7,6 +7,7 @@ import pytest
 
 from k15.datamodules.sources import RecordSource, TaskSource
 from k15.tasks.make24 import Make24
+from k15.tasks.programs import Programs
 
 MATH = Path(__file__).parents[2] / ".." / "shared" / "data" / "math" / "math_train.jsonl"
 
@@ -97,3 +98,12 @@ def test_demonstrations_are_endless_and_repeatable() -> None:
     first = source.demonstration(1000, give_up=(0.0, 0.5), max_trials=4)
     assert first == source.demonstration(1000, give_up=(0.0, 0.5), max_trials=4)
     assert first[1].startswith("<think>")
+
+
+def test_a_level_or_form_that_the_task_does_not_have():
+    with pytest.raises(ValueError, match=r"task\.levels: make24 has levels 1 to 5, not 9"):
+        TaskSource(Make24(levels=(1, 9)))
+    with pytest.raises(
+        ValueError, match=r"'programs' has no picture form; use task\.modality=text"
+    ):
+        TaskSource(Programs(modality="image"))
