@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from k15.sandbox.local import LocalSandbox
 from tests.test_train import run, same_weights
 
 TASK = ["task.levels=[1]", "data.train_problems=40", "data.held_out_problems=10"]
@@ -17,16 +16,6 @@ SMALL = [
     "datamodule.plan.segment_tokens=20",
     "trainer.max_epochs=3",
 ]
-
-
-@pytest.fixture(scope="module")
-def local_sandbox() -> None:
-    sandbox = LocalSandbox()
-    try:
-        sandbox.start()
-    except RuntimeError as error:
-        pytest.skip(str(error))
-    sandbox.close()
 
 
 @pytest.mark.slow

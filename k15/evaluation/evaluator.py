@@ -121,7 +121,7 @@ class Evaluator:
     def _generate(
         self, todo: Sequence[Key], grading: Grading, engine: RolloutEngine, codec: Codec
     ) -> None:
-        journal = Journal(self._path("responses"), Response)
+        journal = Journal(self._path("responses"))
 
         def finished(key: Key, reply: Reply | GraderFailure) -> None:
             if isinstance(reply, GraderFailure):
@@ -156,7 +156,7 @@ class Evaluator:
             name = response.benchmark
             return self.benchmarks[name], self.problems[name][response.id]
 
-        journal = Journal(self._path("samples"), Sample)
+        journal = Journal(self._path("samples"))
         return Grading(
             journal,
             find,

@@ -18,7 +18,7 @@ from k15.evaluation.problems_file import read_problems, write_problems
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.report import write_report
 from k15.evaluation.results import Results, results, ungraded_responses, write_results
-from k15.evaluation.samples import Journal, Response
+from k15.evaluation.samples import Journal
 from k15.evaluation.table import comparison_table, groups_table, scores_table
 from k15.progress import quiet
 from k15.runs import unused_folder
@@ -40,9 +40,7 @@ def evaluate(config: DictConfig) -> str:
     config.run_dir = fabric.broadcast(config.run_dir)
     if config.responses is None and config.choices.model == "trained":
         config.model.path = config.model.path or newest_model(config.outputs)
-    for benchmark in config.benchmark.values() if config.limit is not None else ():
-        if OmegaConf.select(benchmark, "limit") is None:
-            OmegaConf.update(benchmark, "limit", config.limit, force_add=True)
+    limit_benchmarks(config)
     with opened(config) if fabric.is_global_zero else nullcontext(Path(config.run_dir)) as folder:
         fabric.barrier()  # the folder is there, and it is ours
         evaluator = evaluator_of(config, folder, fabric.global_rank, fabric.world_size)
@@ -57,6 +55,13 @@ def evaluate(config: DictConfig) -> str:
             evaluator.run(None, None)
         fabric.barrier()
         return finished(config, evaluator) if fabric.is_global_zero else ""
+
+
+def limit_benchmarks(config: DictConfig) -> None:
+    """Give `config.limit` to each benchmark without a limit of its own."""
+    for benchmark in config.benchmark.values():
+        if config.limit is not None and benchmark.get("limit") is None:
+            OmegaConf.update(benchmark, "limit", config.limit, force_add=True)
 
 
 def evaluator_of(config: DictConfig, folder: Path, rank: int, ranks: int) -> Evaluator:
@@ -102,7 +107,7 @@ def take_responses(config: DictConfig, evaluator: Evaluator, *, write: bool) -> 
         )
     path = evaluator.run_dir / "responses.jsonl"
     if write and not path.exists():
-        journal = Journal(path, Response)
+        journal = Journal(path)
         for line in lines:
             journal.append(line)
         journal.close()

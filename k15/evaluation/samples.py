@@ -38,8 +38,8 @@ class Response:
     finish: str
     """"stop", "length" (truncated) or "repetition"; "given" for responses made elsewhere."""
 
-    @classmethod
-    def at(cls, key: Key, text: str, tokens: int, finish: str) -> Response:
+    @staticmethod
+    def at(key: Key, text: str, tokens: int, finish: str) -> Response:
         """The response to the sample with this key."""
         benchmark, prompting, problem, index = key
         return Response(
@@ -76,8 +76,7 @@ Line = TypeVar("Line", bound=Response)
 class Journal:
     """A file of JSON lines that only grows; what a killed run left half-written is cut off."""
 
-    def __init__(self, path: Path, kind: type[Line]) -> None:
-        self.path, self.kind = path, kind
+    def __init__(self, path: Path) -> None:
         self._file = open_at_last_whole_line(path)
 
     def append(self, line: Response) -> None:

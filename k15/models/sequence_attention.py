@@ -116,10 +116,12 @@ def attend_by_sequences(model: Any) -> bool:
     """
     decoder = model.get_decoder()
     config = decoder.config
+    if config._attn_implementation == NAME:
+        return True
     kinds = set(getattr(config, "layer_types", None) or ())
     windows = not kinds and getattr(config, "sliding_window", None) is not None
-    named = config._attn_implementation in ("sdpa", NAME)
-    if not (decoder._supports_attention_backend and named) or windows or kinds - {"full_attention"}:
+    able = decoder._supports_attention_backend and config._attn_implementation == "sdpa"
+    if not able or windows or kinds - {"full_attention"}:
         return False
     for module in decoder.modules():
         if getattr(getattr(module, "config", None), "_attn_implementation", None) == "sdpa":

@@ -17,7 +17,6 @@ from k15.datamodules.pictures import PictureData
 from k15.datamodules.sources import RecordSource, TaskSource, demonstrations
 from k15.models.tiny import tiny_policy, word_tokenizer
 from k15.rewards.scorer import Scorer
-from k15.sandbox.local import LocalSandbox
 from k15.tasks.make24 import Make24
 from k15.tasks.programs import Programs
 from k15.types import Problem, Rollout, RolloutGroup, Segment
@@ -40,14 +39,8 @@ def group(problem: Problem, *texts: str) -> RolloutGroup:
 
 
 @pytest.fixture(scope="module")
-def rewards() -> Iterator[Scorer]:
+def rewards(local_sandbox: None) -> Iterator[Scorer]:
     """configs/rewards/mixed.yaml, with a sandbox that runs."""
-    sandbox = LocalSandbox()
-    try:
-        sandbox.start()
-    except RuntimeError as error:
-        pytest.skip(str(error))
-    sandbox.close()
     scorer = Scorer(build(load("train", MIXED).rewards))
     yield scorer
     scorer.rewards["code"].sandbox.close()

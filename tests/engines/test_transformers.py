@@ -1,50 +1,21 @@
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 
 import pytest
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM
 
 from k15.engines.protocol import Repetition, Request, Sampling
 from k15.engines.repetition import first_repetition
 from k15.engines.transformers import TransformersEngine
-from k15.models.policy import Policy
-from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
+from tests.models import architectures
 
 GREEDY = Sampling(temperature=0)
 EVERY_MODEL = ("qwen3", "qwen3 eager", "qwen2", "gemma2", "llama", "qwen3_vl")
 
 
-def hugging_face(model_type, **sizes):
-    """A tiny policy of another architecture: 4 heads that share 2 key-value heads, and a vocabulary
-    that is padded by 7 rows without a token.
-    """
-    tokenizer = tiny_policy(words=Make24().words).tokenizer
-    sizes |= {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    special = {"vocab_size": len(tokenizer) + 7, "pad_token_id": 0, "eos_token_id": 1}
-    config = AutoConfig.for_model(
-        model_type, initializer_range=0.2, bos_token_id=None, **sizes, **heads, **special
-    )
-    return Policy(AutoModelForCausalLM.from_config(config), tokenizer)
-
-
-def build(name):
-    """Weights are large, so that differences show."""
-    torch.manual_seed(0)
-    if name in ("qwen2", "llama"):
-        return hugging_face(name)
-    if name == "gemma2":  # soft-capped logits; every other layer looks 8 tokens back
-        return hugging_face("gemma2", head_dim=8, sliding_window=8, final_logit_softcapping=2.0)
-    modality = "image" if name == "qwen3_vl" else "text"
-    policy = tiny_policy(words=Make24().words, modality=modality, initializer_range=0.2)
-    if name == "qwen3 eager":
-        policy.model.set_attn_implementation("eager")
-    return policy
-
-
+build = partial(architectures.build, wordless=7)
 policy_named = cache(build)
 
 

@@ -157,8 +157,8 @@ def write_run(
     """Fill a run folder; `better` is added to the invented skill."""
     run_dir.mkdir(parents=True, exist_ok=True)
     chosen = benchmarks()
-    responses = Journal(run_dir / "responses.jsonl", Response)
-    samples = Journal(run_dir / "samples.jsonl", Sample)
+    responses = Journal(run_dir / "responses.jsonl")
+    samples = Journal(run_dir / "samples.jsonl")
     for name, benchmark in chosen.items():
         problems = benchmark.problems()[:limit]
         write_problems(run_dir, name, benchmark, problems)

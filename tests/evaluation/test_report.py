@@ -43,7 +43,7 @@ def run(tmp_path_factory):
         correct=0.0,
         how=ATTACK,
     )
-    journal = Journal(folder / "samples.jsonl", Sample)
+    journal = Journal(folder / "samples.jsonl")
     journal.append(attack)
     journal.close()
     write_report(folder)

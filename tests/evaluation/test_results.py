@@ -132,11 +132,11 @@ def test_scores_can_be_computed_again_from_the_folder(tmp_path):
 
 def test_files_of_all_ranks_are_read_once(tmp_path):
     for name, samples in (("samples-0", [sample("0")]), ("samples-1", [sample("1"), sample("0")])):
-        journal = Journal(tmp_path / f"{name}.jsonl", Sample)
+        journal = Journal(tmp_path / f"{name}.jsonl")
         for line in samples:
             journal.append(line)
         journal.close()
-    journal = Journal(tmp_path / "responses-0.jsonl", Response)
+    journal = Journal(tmp_path / "responses-0.jsonl")
     for id in ("0", "2"):
         journal.append(Response.at(("sums", "direct", id, 0), "", 1, "stop"))
     journal.close()

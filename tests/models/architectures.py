@@ -16,31 +16,36 @@ def close(actual, expected, atol=1e-5):
     torch.testing.assert_close(actual, expected, atol=atol, rtol=0)
 
 
-def hugging_face(model_type, **sizes):
-    """A tiny policy of another architecture: 4 heads that share 2 key-value heads."""
+def hugging_face(model_type, wordless=0, **sizes):
+    """A tiny policy of another architecture: 4 heads that share 2 key-value heads, and a vocabulary
+    that is padded by `wordless` rows without a token.
+    """
     tokenizer = tiny_policy(words=Make24().words).tokenizer
     sizes |= {"hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
     heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
-    special = {"vocab_size": len(tokenizer), "pad_token_id": 0, "eos_token_id": 1}
+    special = {"vocab_size": len(tokenizer) + wordless, "pad_token_id": 0, "eos_token_id": 1}
     config = AutoConfig.for_model(
         model_type, initializer_range=0.2, bos_token_id=None, **sizes, **heads, **special
     )
     return Policy(AutoModelForCausalLM.from_config(config), tokenizer)
 
 
-@cache
-def policy_named(name):
+def build(name, wordless=0):
     """Weights are large, so that differences show."""
     torch.manual_seed(0)
-    if name == "qwen2":
-        return hugging_face("qwen2")
+    if name in ("qwen2", "llama"):
+        return hugging_face(name, wordless)
     if name == "gemma2":  # soft-capped logits, every other layer looks 8 tokens back
-        return hugging_face("gemma2", head_dim=8, sliding_window=8, final_logit_softcapping=2.0)
+        window = {"head_dim": 8, "sliding_window": 8}
+        return hugging_face(name, wordless, final_logit_softcapping=2.0, **window)
     modality = "image" if name == "qwen3_vl" else "text"
     policy = tiny_policy(words=Make24().words, modality=modality, initializer_range=0.2)
     if name == "qwen3 eager":
         policy.model.set_attn_implementation("eager")
     return policy
+
+
+policy_named = cache(build)
 
 
 @cache

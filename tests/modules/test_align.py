@@ -12,6 +12,7 @@ from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.align import AlignModule
 from k15.tasks.make24 import Make24
+from tests.modules.fitting import fit
 
 TASK = Make24(levels=[1, 2], modality="image")
 
@@ -21,21 +22,11 @@ def policy(modality: str = "image") -> Policy:
     return tiny_policy(words=TASK.words, modality=modality)
 
 
-def fit(module: AlignModule, pictures: int) -> Trainer:
-    trainer = Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
+def fit_pictures(module: AlignModule, pictures: int) -> Trainer:
     data = PictureData(
         source=TaskSource(TASK), pictures=pictures, pictures_per_batch=32, held_out_pictures=20
     )
-    trainer.fit(module, data)
-    return trainer
+    return fit(module, data)
 
 
 def by_hand(of: Policy, problem) -> float:
@@ -64,7 +55,7 @@ def test_the_loss_is_the_cross_entropy_of_labelled_patches() -> None:
 def test_a_few_steps_teach_the_tower_and_leave_the_language_model() -> None:
     """20 steps; guessing among the 128 words costs log 128 = 4.85 nats."""
     of, untouched = policy(), policy()
-    trainer = fit(AlignModule(of, learning_rate=2e-2), pictures=640)
+    trainer = fit_pictures(AlignModule(of, learning_rate=2e-2), pictures=640)
     assert float(trainer.callback_metrics["val/loss"]) < 0.8 * math.log(128)
     before = dict(untouched.model.named_parameters())
     for name, parameter in of.model.named_parameters():

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch import Callback
 
 from k15.datamodules.demonstrations import DemonstrationData
 from k15.datamodules.sources import TaskSource
@@ -13,6 +13,7 @@ from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule, cosine
 from k15.tasks.make24 import Make24
 from k15.types import Example
+from tests.modules.fitting import fit
 
 
 class LearningRates(Callback):
@@ -35,21 +36,6 @@ def demonstrations(of: Policy, modality: str = "text", tokens: int = 2000) -> De
     return DemonstrationData(
         policy=of, source=source, tokens=tokens, tokens_per_batch=500, held_out_examples=20
     )
-
-
-def fit(module: LightningModule, data: DemonstrationData, *callbacks: Callback) -> Trainer:
-    trainer = Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        callbacks=list(callbacks),
-        logger=False,
-        enable_checkpointing=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, data)
-    return trainer
 
 
 def by_hand(of: Policy, examples: list[Example]) -> float:

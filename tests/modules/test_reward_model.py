@@ -17,6 +17,7 @@ from k15.rewards.judges import Verdict
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
 from k15.types import JudgedExample
+from tests.modules.fitting import fit
 
 # two operands, and wrong ones that are broken: seen at a glance
 JUDGING = Make24Judging(Make24(levels=[1]), unreadable=1.0)
@@ -36,16 +37,7 @@ def trained(module: LightningModule, judgements: int, reasoning: bool) -> dict[s
         tokens_per_batch=600,
         reasoning=reasoning,
     )
-    trainer = Trainer(
-        max_epochs=1,
-        accelerator="cpu",
-        logger=False,
-        enable_checkpointing=False,
-        num_sanity_val_steps=0,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-    )
-    trainer.fit(module, data)
+    trainer = fit(module, data)
     return {name: float(value) for name, value in trainer.callback_metrics.items()}
 
 

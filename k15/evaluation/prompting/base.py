@@ -21,7 +21,6 @@ from k15.evaluation.benchmark import Benchmark
 from k15.types import Problem
 
 COT = "Please reason step by step, and put your final answer within \\boxed{}."
-DIRECT = "Give the final answer only, without any reasoning, within \\boxed{}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
