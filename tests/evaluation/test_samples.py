@@ -10,7 +10,7 @@ KEY = ("sums", "cot", "7", 0)
 def test_a_line_is_read_as_it_was_written(tmp_path):
     path = tmp_path / "responses.jsonl"
     lines = [Response.at(KEY, text, 3, "stop") for text in ("π ≈ 3", "a\nb", "half \ud83d", "")]
-    journal = Journal(path, Response)
+    journal = Journal(path)
     for line in lines:
         journal.append(line)
     journal.close()
@@ -21,13 +21,13 @@ def test_a_line_is_read_as_it_was_written(tmp_path):
 def test_a_line_without_an_end_is_not_read_and_is_cut_off(tmp_path):
     path = tmp_path / "responses.jsonl"
     first, second = (Response.at(KEY, text, 1, "stop") for text in "ab")
-    journal = Journal(path, Response)
+    journal = Journal(path)
     journal.append(first)
     journal.close()
     whole = path.read_bytes()
     path.write_bytes(whole + whole[:20])
     assert list(read(path, Response)) == [first]
-    journal = Journal(path, Response)
+    journal = Journal(path)
     journal.append(second)
     journal.close()
     assert list(read(path, Response)) == [first, second]
