@@ -19,8 +19,8 @@ from k15.engines.protocol import Request, RolloutEngine, Sampling
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.prompting.base import Ask, Reply, Solving
 from k15.evaluation.samples import Key
+from k15.graders.base import GraderFailure, retried
 from k15.progress import waiting_for
-from k15.rewards.base import GraderFailure, retried
 from k15.types import Problem
 
 SHORTEST = 16  # tokens of a response that the context must leave room for

@@ -10,11 +10,11 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from k15.engines.transformers import TransformersEngine
+from k15.graders.judges import CotJudge, ValueJudge, Verdict
 from k15.losses.reward import binary
 from k15.models.policy import Policy
 from k15.models.value_head import add_value_head, scores
 from k15.modules.language import LanguageModule
-from k15.rewards.judges import CotJudge, ValueJudge, Verdict
 from k15.types import Example, JudgedExample
 
 Loss = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]

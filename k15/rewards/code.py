@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Literal, get_args
 
-from k15.rewards.base import GraderFailure, RewardCallback
-from k15.sandbox.cases import read_case
-from k15.sandbox.extract import code_block
-from k15.sandbox.judge import Judge
+from k15.graders.base import GraderFailure
+from k15.graders.code.cases import read_case
+from k15.graders.code.judge import Judge
+from k15.graders.code.trial import JudgeFailure
+from k15.markdown import code_block
+from k15.rewards.base import RewardCallback
 from k15.sandbox.protocol import LANGUAGES, Language, Limits
-from k15.sandbox.trial import JudgeFailure
 
 if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
+    from k15.graders.code.trial import Case
     from k15.sandbox.protocol import Sandbox
-    from k15.sandbox.trial import Case
     from k15.types import Problem, RolloutGroup
 
 Share = Literal["all", "fraction"]

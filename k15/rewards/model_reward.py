@@ -2,7 +2,7 @@
 
     score(group) ── question, reference, G responses ──► server: one batch ──► G verdicts
 
-The server is a worker of `k15.rewards.workers`: if it dies or falls silent, the group goes to a
+The server is a worker of `k15.graders.workers`: if it dies or falls silent, the group goes to a
 fresh one; if that dies, too, GraderFailure carries the cause. It never becomes a 0.
 """
 
@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from k15.rewards.base import GraderFailure, RewardCallback
-from k15.rewards.workers import WorkerPool
+from k15.graders.base import GraderFailure
+from k15.graders.workers import WorkerPool
+from k15.rewards.base import RewardCallback
 from k15.tasks.judging import question_of
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]  # where k15 is imported from, in the server, too
 SERVER = (
     f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
-    "from k15.rewards.model_server import main; main()"
+    "from k15.graders.judge_server import main; main()"
 )
 
 
@@ -51,7 +52,7 @@ class ModelReward(RewardCallback):
 
         Args:
             path: the model's Hugging Face folder or name; None: train.py looks for it.
-            judge: node of a function of `k15.rewards.judges`, without `path`.
+            judge: node of a function of `k15.graders.judges`, without `path`.
             trained_by: the stage whose newest weights train.py takes, or makes, where there is
                 no path.
             threshold: probability above which a response is correct; None: the probability itself

@@ -13,7 +13,7 @@ from k15.evaluation.benchmark import Verdict
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.samples import Sample, read
-from k15.rewards.base import GraderFailure
+from k15.graders.base import GraderFailure
 from tests.evaluation.sums import Characters, Sums, answering, right_sum
 
 ONCE = {"direct": Once(name="direct", instruction="")}

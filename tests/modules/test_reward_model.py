@@ -8,12 +8,12 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from k15.datamodules.judgements import JudgementData, TaskJudgements
+from k15.graders.judges import Verdict
 from k15.losses.reward import pairwise
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import scores
 from k15.modules.reward_model import CotRewardModel, RewardModel, log_verdicts
-from k15.rewards.judges import Verdict
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
 from k15.types import JudgedExample

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from k15.rewards.base import GraderFailure
+from k15.graders.base import GraderFailure
 from k15.rewards.code import CodeReward
 from k15.rewards.scorer import Scorer
 from k15.sandbox.local import LocalSandbox

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from k15.graders.base import GraderFailure
+from k15.graders.judges import ValueJudge, read, value_judge
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import add_value_head
-from k15.rewards.base import GraderFailure
 from k15.rewards.classic_model import ClassicModelReward
 from k15.rewards.cot_model import CotModelReward
-from k15.rewards.judges import ValueJudge, read, value_judge
 from k15.rewards.model_reward import ModelReward
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24

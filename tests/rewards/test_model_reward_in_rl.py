@@ -15,11 +15,11 @@ from lightning.pytorch import Trainer
 from k15.config import ROOT, load
 from k15.datamodules.judgements import JudgementData, TaskJudgements
 from k15.engines.transformers import TransformersEngine
+from k15.graders.judges import Judge, cot_judge, read, value_judge
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import add_value_head
 from k15.modules.reward_model import CotRewardModel
-from k15.rewards.judges import Judge, cot_judge, read, value_judge
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
 from k15.types import RolloutGroup

@@ -10,13 +10,13 @@ from typing import Any, ClassVar, Self
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Verdict
-from k15.evaluation.benchmarks.choices import conclusion
 from k15.evaluation.benchmarks.records import RecordBenchmark, Row
-from k15.rewards.base import GraderFailure
-from k15.sandbox import suites
-from k15.sandbox.cases import JudgeFailure, read_case
-from k15.sandbox.extract import code_block
-from k15.sandbox.judge import Judge
+from k15.graders.base import GraderFailure
+from k15.graders.choices import conclusion
+from k15.graders.code import suites
+from k15.graders.code.cases import JudgeFailure, read_case
+from k15.graders.code.judge import Judge
+from k15.markdown import code_block
 from k15.sandbox.protocol import Language, Limits, Program, Sandbox
 from k15.types import Problem
 
@@ -80,7 +80,7 @@ class CodeBenchmark(RecordBenchmark):
     def converted(
         self, row: Row, convert: Callable[[Mapping[str, Any]], Problem], texts: Sequence[str]
     ) -> Problem:
-        """A row as `k15.sandbox.suites` turns it into a problem.
+        """A row as `k15.graders.code.suites` turns it into a problem.
 
         Raises ValueError with place for a part of `texts` that is not there, and for tests that
         cannot be run.

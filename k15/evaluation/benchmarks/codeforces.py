@@ -19,9 +19,9 @@ from typing import Any, ClassVar
 from k15.evaluation.benchmark import Verdict
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark, with_meta
 from k15.evaluation.benchmarks.records import Names, Row
-from k15.rewards.base import GraderFailure
-from k15.sandbox import suites
-from k15.sandbox.extract import code_block
+from k15.graders.base import GraderFailure
+from k15.graders.code import suites
+from k15.markdown import code_block
 from k15.sandbox.protocol import Input, Outcome, Program
 from k15.types import Problem
 

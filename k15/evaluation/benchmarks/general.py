@@ -15,7 +15,7 @@ from typing import Any
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark, Verdict
-from k15.evaluation.benchmarks.choices import LETTERS, chosen, conclusion
+from k15.graders.choices import LETTERS, chosen, conclusion
 from k15.types import Problem
 
 OURS = Path(__file__).with_name("lm_eval_tasks")

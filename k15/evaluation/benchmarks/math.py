@@ -10,8 +10,10 @@ from typing import Any, ClassVar, Self
 
 from k15.evaluation.benchmark import Verdict
 from k15.evaluation.benchmarks.records import Names, RecordBenchmark, Row, identity
+from k15.graders.math.compare.exact import rational
+from k15.graders.math.normalise import normalise
+from k15.graders.math.verifier import Extraction, MathVerifier
 from k15.records import level_of
-from k15.rewards.math import Extraction, MathVerifier, normalise, rational
 from k15.types import Problem
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from k15.evaluation.benchmark import Verdict
-from k15.evaluation.benchmarks.choices import LETTERS, chosen, conclusion, listed
 from k15.evaluation.benchmarks.math import Verified
 from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
 from k15.evaluation.benchmarks.records import Names, Row, identity
+from k15.graders.choices import LETTERS, chosen, conclusion, listed
 from k15.records import level_of
 from k15.types import Problem
 

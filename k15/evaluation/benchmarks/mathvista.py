@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from k15.evaluation.benchmark import Verdict
-from k15.evaluation.benchmarks.choices import LETTERS, conclusion
-from k15.evaluation.benchmarks.mathvista_rules import (
+from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
+from k15.evaluation.benchmarks.records import Names, Row
+from k15.graders.choices import LETTERS, conclusion
+from k15.graders.mathvista import (
     EXAMPLES,
     extraction_prompt,
     normalise,
@@ -22,8 +24,6 @@ from k15.evaluation.benchmarks.mathvista_rules import (
     quick_extraction,
     rule_extraction,
 )
-from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Names, Row
 from k15.records import read_records
 from k15.types import Problem
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from k15.evaluation.benchmarks.code import HumanEval, Mbpp, python_function
-from k15.rewards.base import GraderFailure
+from k15.graders.base import GraderFailure
 from k15.sandbox.local import LocalSandbox
 from k15.sandbox.protocol import Outcome
 

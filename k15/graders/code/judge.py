@@ -1,0 +1,76 @@
+"""The judge: runs a program on its tests and says which ones it passes.
+
+tests ─► trials ─► sandbox, one run per test ─► outcomes ─► verdicts, found outside the sandbox
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from itertools import groupby
+from typing import cast
+
+from k15.graders.code.trial import Case, Trial, Verdict
+from k15.sandbox.protocol import Input, Language, Limits, Outcome, Program, Sandbox
+
+LONGEST = 2**20  # characters of a program; a longer one is wrong without being run
+
+
+class Judge:
+    """Judges programs; callable from any thread.
+
+    Example: `Judge(sandbox).fraction("print(input())", [StdinCase(input="1", output="1")])`
+    """
+
+    def __init__(self, sandbox: Sandbox, limits: Limits = Limits()) -> None:
+        """`limits` hold for each test on its own."""
+        self.sandbox = sandbox
+        self.limits = limits
+
+    def verdicts(
+        self, source: str, cases: Sequence[Case], language: Language = "python"
+    ) -> Generator[Verdict, None, None]:
+        """One verdict per test, found when it is asked for.
+
+        Raises:
+            JudgeFailure: the sandbox, a checker or a test broke.
+            ValueError: the sandbox has no toolchain for the language, or a test is not for it.
+        """
+        if reason := refusal(source):
+            yield from (Verdict(False, "compile", reason) for _ in cases)
+            return
+        trials = (case.trial(source, language) for case in cases)
+        for program, group in groupby(trials, key=lambda trial: trial.program):
+            yield from self._run(program, list(group))
+
+    def passes(self, source: str, cases: Sequence[Case], language: Language = "python") -> bool:
+        """Whether the program passes every test; runs none after the first that it fails."""
+        with closing(self.verdicts(source, cases, language)) as verdicts:
+            return all(verdict.passed for verdict in verdicts)
+
+    def fraction(self, source: str, cases: Sequence[Case], language: Language = "python") -> float:
+        """The share of tests that the program passes."""
+        return sum(v.passed for v in self.verdicts(source, cases, language)) / len(cases)
+
+    def _run(self, program: Program, trials: Sequence[Trial]) -> Generator[Verdict, None, None]:
+        runs = self.sandbox.run(program, (trial.input for trial in trials), self.limits)
+        with closing(cast(Generator[Outcome, None, None], runs)):
+            for trial, outcome in zip(trials, runs, strict=True):
+                yield trial.verdict(outcome, self._check)
+
+    def _check(self, checker: Program, given: Input) -> Outcome:
+        [outcome] = self.sandbox.run(checker, [given], self.limits)
+        return outcome
+
+
+def refusal(source: str) -> str:
+    """Why a program is wrong without being run; empty if it is not."""
+    if len(source) > LONGEST:
+        return f"{len(source)} characters, at most {LONGEST} are run"
+    if "\0" in source:
+        return "it contains NUL characters"
+    try:
+        source.encode()
+    except UnicodeEncodeError as error:
+        return f"it is not valid Unicode: {error}"
+    return ""
