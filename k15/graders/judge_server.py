@@ -1,8 +1,8 @@
-"""The process that holds a reward model for `k15.rewards.model_reward`.
+"""The process that holds a reward model for `k15.graders.model`.
 
 Speaks the protocol of `k15.graders.workers`. Its argument is the node of a judge as JSON; a request
-has `question`, `reference` and `responses`, its reply `probabilities` and `texts`, one of each per
-response, or `refused`, why these cannot be judged.
+has `question`, `reference` and `responses`, its reply `verdicts`, one per response: a Verdict's
+`correct`, `how` and `detail`, or `failure`; or `refused`, why these cannot be judged.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from typing import Any
 import torch
 
 from k15.config import build
-from k15.graders.judges import Judge, read
+from k15.graders.base import GraderFailure
+from k15.graders.judges import Judge, Judged, read
 
 
 def main() -> None:
@@ -38,11 +39,13 @@ def answer(judge: Judge, request: Mapping[str, Any]) -> dict[str, Any]:
         prompts = [read(judge, question, reference, text) for text in request["responses"]]
     except ValueError as error:
         return {"refused": str(error)}
-    verdicts = judge.judge(prompts)
-    return {
-        "probabilities": [verdict.probability for verdict in verdicts],
-        "texts": [verdict.text for verdict in verdicts],
-    }
+    return {"verdicts": [as_json(judged) for judged in judge.judge(prompts)]}
+
+
+def as_json(judged: Judged) -> dict[str, Any]:
+    if isinstance(judged, GraderFailure):
+        return {"failure": str(judged)}
+    return {"correct": judged.correct, "how": judged.how, "detail": judged.detail}
 
 
 def send(replies: Any, reply: Mapping[str, Any]) -> None:

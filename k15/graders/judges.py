@@ -7,12 +7,12 @@ responses (`read`) is the same, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
 from k15.engines.protocol import Request, RolloutEngine, Sampling
+from k15.graders.base import GraderFailure, Verdict
 from k15.models.batching import cut
 from k15.models.policy import load_policy
 from k15.models.value_head import load_value_policy, scores
@@ -24,14 +24,8 @@ if TYPE_CHECKING:
 MARGIN = 8  # tokens left free where a response is shortened
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a judge says of one response."""
-
-    probability: float | None
-    """Of being correct; 0 or 1 from a chain of thought; None if it never came to a verdict."""
-    text: str = ""
-    """The chain of thought."""
+Judged = Verdict | GraderFailure
+"""A failure where a chain of thought never came to a verdict."""
 
 
 class Judge(Protocol):
@@ -41,8 +35,10 @@ class Judge(Protocol):
     max_new_tokens: int
     """Room its own text needs in the context."""
 
-    def judge(self, prompts: Sequence[Sequence[int]]) -> list[Verdict]:
-        """One verdict per prompt."""
+    def judge(self, prompts: Sequence[Sequence[int]]) -> list[Judged]:
+        """One per prompt: `correct` is the probability of being correct, 0 or 1 from a chain of
+        thought, which is the verdict's `detail`.
+        """
         ...
 
 
@@ -56,15 +52,15 @@ class ValueJudge:
         self.tokens_per_batch = tokens_per_batch
 
     @torch.no_grad()
-    def judge(self, prompts: Sequence[Sequence[int]]) -> list[Verdict]:
+    def judge(self, prompts: Sequence[Sequence[int]]) -> list[Judged]:
         """One verdict per prompt, with the probability of being correct."""
-        verdicts = [Verdict(None)] * len(prompts)
+        verdicts: dict[int, Judged] = {}
         lengths = [len(prompt) for prompt in prompts]
         for chosen in cut(lengths, self.tokens_per_batch, "bucketed"):
             found = scores(self.policy, [prompts[i] for i in chosen]).sigmoid().tolist()
             for i, probability in zip(chosen, found, strict=True):
-                verdicts[i] = Verdict(probability)
-        return verdicts
+                verdicts[i] = Verdict(correct=probability, how="value head")
+        return [verdicts[i] for i in range(len(prompts))]
 
 
 class CotJudge:
@@ -94,11 +90,11 @@ class CotJudge:
         self.attempts = attempts
         self.temperature = temperature
 
-    def judge(self, prompts: Sequence[Sequence[int]]) -> list[Verdict]:
-        """One verdict per prompt; its probability is None where every attempt was unreadable."""
-        verdicts = [Verdict(None)] * len(prompts)
+    def judge(self, prompts: Sequence[Sequence[int]]) -> list[Judged]:
+        """One verdict per prompt; a failure where every attempt was unreadable."""
+        verdicts: list[Judged] = [GraderFailure("nothing was written")] * len(prompts)
         for attempt in range(self.attempts):
-            unread = [i for i, verdict in enumerate(verdicts) if verdict.probability is None]
+            unread = [i for i, one in enumerate(verdicts) if isinstance(one, GraderFailure)]
             if not unread:
                 break
             sampling = Sampling(temperature=self.temperature if attempt else 0.0)
@@ -108,10 +104,16 @@ class CotJudge:
             ]
             for completion in self.engine.generate(requests, sampling):
                 text = self.policy.decode(completion.tokens)
-                correct = read_verdict(text) if completion.finish == "stop" else None
-                value = None if correct is None else float(correct)
-                verdicts[unread[completion.index]] = Verdict(value, text)
+                verdicts[unread[completion.index]] = judged(text, completion.finish)
         return verdicts
+
+
+def judged(text: str, finish: str) -> Judged:
+    """The verdict at the end of a chain of thought, if it came to its end."""
+    correct = read_verdict(text) if finish == "stop" else None
+    if correct is None:
+        return GraderFailure(f"the judge came to no verdict: {text!r}")
+    return Verdict(correct=float(correct), how="chain of thought", detail=text)
 
 
 def read(judge: Judge, question: str, reference: str, response: str) -> tuple[int, ...]:

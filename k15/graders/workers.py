@@ -24,7 +24,6 @@ from typing import Any
 from k15.graders.base import GraderFailure
 
 LIMITS = {-signal.SIGPROF: "CPU time", 75: "memory"}  # by how the process ended
-ATTEMPTS = 2  # the second one on a fresh worker
 
 
 class LimitExceeded(Exception):
@@ -74,20 +73,16 @@ class WorkerPool:
 
         Raises:
             LimitExceeded: it took too much CPU time or memory.
-            GraderFailure: the worker died or fell silent, and so did the fresh one that was given
-                the request next; with the last lines of its stderr.
+            GraderFailure: the worker died or fell silent, with the last lines of its stderr; the
+                next call gets a fresh one.
         """
         worker = self._slots.get()  # a slot comes free: every request has a deadline
         try:
-            for attempt in range(1, ATTEMPTS + 1):
-                try:
-                    worker = worker or _Worker(self._command, self._wall_seconds)
-                    return worker.ask(request)
-                except _Died as death:
-                    worker = None
-                    if attempt == ATTEMPTS:
-                        raise GraderFailure(str(death)) from death
-            raise AssertionError("unreachable")
+            if worker is None or worker.ended():  # killed while it was idle
+                worker = _Worker(self._command, self._wall_seconds)
+            return worker.ask(request)
+        except _Died as death:
+            raise GraderFailure(str(death)) from death
         finally:
             self._slots.put(worker if worker and worker.alive else None)
 
@@ -130,6 +125,9 @@ class _Worker:
 
     def ask(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return self._exchange(json.dumps(request).encode() + b"\n")
+
+    def ended(self) -> bool:
+        return self._process.poll() is not None
 
     def kill(self) -> None:
         self.alive = False

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from k15.evaluation.benchmark import Verdict
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.samples import Sample, read
@@ -243,8 +242,3 @@ def test_impossible_settings_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             Sums(**how)
-
-
-def test_a_verdict_has_no_default():
-    with pytest.raises(TypeError):
-        Verdict(correct=1.0)

@@ -8,7 +8,8 @@ import torch
 from k15.engines.protocol import Request, Sampling
 from k15.engines.scripted import ScriptedEngine
 from k15.engines.transformers import TransformersEngine
-from k15.graders.judges import CotJudge, ValueJudge, Verdict, cot_judge, read, value_judge
+from k15.graders.base import GraderFailure, Verdict
+from k15.graders.judges import CotJudge, ValueJudge, cot_judge, read, value_judge
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import add_value_head, scores
@@ -55,7 +56,7 @@ def test_the_value_judge_gives_probabilities_whatever_the_batch() -> None:
         for j in JUDGING.judgements(index)
     ]
     at_once, one_by_one = (
-        [verdict.probability for verdict in ValueJudge(of, tokens_per_batch=n).judge(prompts)]
+        [verdict.correct for verdict in ValueJudge(of, tokens_per_batch=n).judge(prompts)]
         for n in (100_000, 1)
     )
     with torch.no_grad():
@@ -72,11 +73,9 @@ def test_an_unreadable_verdict_is_asked_for_again_and_never_a_zero() -> None:
     texts = {(20,): [right], (21,): [" no", wrong], (22,): [" no", " yes", " 24"]}
     engine = Says(of, texts)
     judge = CotJudge(of, engine, max_new_tokens=8, attempts=3, temperature=0.7)
-    assert judge.judge([(20,), (21,), (22,)]) == [
-        Verdict(1.0, right),
-        Verdict(0.0, wrong),
-        Verdict(None, " 24"),
-    ]
+    found = judge.judge([(20,), (21,), (22,)])
+    assert [(one.correct, one.detail) for one in found[:2]] == [(1.0, right), (0.0, wrong)]
+    assert isinstance(found[2], GraderFailure) and "' 24'" in str(found[2])
     assert engine.calls == [(0.0, [0, 0, 0]), (0.7, [1, 1]), (0.7, [2])]
 
 
@@ -85,9 +84,9 @@ def test_a_verdict_that_was_cut_off_is_none() -> None:
     of = policy()
     text = '{"correct": true}'
     assert len(of.encode_response(text)) == 4
-    for room, probability in ((4, 1.0), (3, None)):
+    for room, kind in ((4, Verdict), (3, GraderFailure)):
         judge = CotJudge(of, Says(of, {(20,): [text]}), max_new_tokens=room, attempts=1)
-        assert judge.judge([(20,)])[0].probability == probability
+        assert isinstance(judge.judge([(20,)])[0], kind)
 
 
 def test_a_prompt_gets_the_same_verdict_beside_any_other() -> None:
@@ -95,10 +94,10 @@ def test_a_prompt_gets_the_same_verdict_beside_any_other() -> None:
     of = policy()
     judge = CotJudge(of, TransformersEngine(of), max_new_tokens=8, attempts=3)
     prompt = read(judge, QUESTION, REFERENCE, RESPONSE)
-    first = judge.judge([prompt, prompt[:-1], prompt])
-    assert judge.judge([prompt[:-1]]) == first[1:2]
-    assert first[0] == first[2] == judge.judge([prompt])[0]
-    assert all(verdict.text for verdict in first)
+    first = [repr(one) for one in judge.judge([prompt, prompt[:-1], prompt])]
+    assert [repr(one) for one in judge.judge([prompt[:-1]])] == first[1:2]
+    assert first[0] == first[2] == repr(judge.judge([prompt])[0])
+    assert first[0] != first[1]
 
 
 def test_a_response_that_does_not_fit_loses_its_beginning() -> None:
@@ -128,8 +127,8 @@ def test_judges_load_from_folders(tmp_path: Path) -> None:
     of.save(tmp_path / "classic")
     classic = value_judge(str(tmp_path / "classic"))
     prompt = read(classic, QUESTION, REFERENCE, RESPONSE)
-    expected = ValueJudge(of).judge([prompt])[0].probability
-    assert classic.judge([prompt])[0].probability == pytest.approx(expected, abs=1e-6)
+    expected = ValueJudge(of).judge([prompt])[0].correct
+    assert classic.judge([prompt])[0].correct == pytest.approx(expected, abs=1e-6)
     cot = cot_judge(str(tmp_path / "cot"), engine=TransformersEngine, max_new_tokens=5, attempts=1)
     assert (cot.max_new_tokens, len(cot.judge([prompt, prompt]))) == (5, 2)
     with pytest.raises(ValueError, match="attempts=0"):

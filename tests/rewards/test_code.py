@@ -175,9 +175,9 @@ def test_its_sandbox_lives_as_long_as_the_run() -> None:
     sandbox = LocalSandbox()
     reward = CodeReward(sandbox)
     reward.setup(None, None, "fit")
-    assert reward.judge.passes("print(3)", reward._cases(_problem()))
+    assert reward.grader.grade_program(_problem(), "print(3)").correct
     reward.teardown(None, None, "fit")
-    assert reward.judge.passes("print(3)", reward._cases(_problem()))  # starts again
+    assert reward.grader.grade_program(_problem(), "print(3)").correct  # starts again
     sandbox.close()
 
 

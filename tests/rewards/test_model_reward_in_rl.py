@@ -88,8 +88,9 @@ def run(train: ModuleType, folder: Path, hook: Callable[[int], None], *arguments
     score, seen = reward.score, []
 
     def watched(group: RolloutGroup) -> list[float]:
-        seen.append(group)
-        hook(len(seen))
+        if not any(group is other for other in seen):  # it is asked again after a failure
+            seen.append(group)
+            hook(len(seen))
         return score(group)
 
     reward.score = watched
@@ -104,7 +105,7 @@ def run(train: ModuleType, folder: Path, hook: Callable[[int], None], *arguments
 def verdicts(judge: Judge, rows: list[dict]) -> list[float]:
     """What the judge says in this process."""
     prompts = [read(judge, row["prompt"], row["answer"], row["response"]) for row in rows]
-    return [float(verdict.probability > 0.5) for verdict in judge.judge(prompts)]
+    return [float(verdict.correct > 0.5) for verdict in judge.judge(prompts)]
 
 
 def kill_the_server() -> None:

@@ -16,10 +16,9 @@ from dataclasses import replace
 from threading import Lock
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmark import Verdict
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark, with_meta
 from k15.evaluation.benchmarks.records import Names, Row
-from k15.graders.base import GraderFailure
+from k15.graders.base import GraderFailure, Verdict
 from k15.graders.code import suites
 from k15.markdown import code_block
 from k15.sandbox.protocol import Input, Outcome, Program
@@ -98,9 +97,9 @@ class Codeforces(CodeBenchmark):
             return verdict
         return replace(verdict, extracted=self.behaviour(problem, verdict.extracted))
 
-    def vote(self, extracted: str) -> str:
-        """The digest of the outputs."""
-        return extracted.partition(":")[0]
+    def same(self, one: str, other: str) -> bool:
+        """By the digest of the outputs."""
+        return one.partition(":")[0] == other.partition(":")[0]
 
     def behaviour(self, problem: Problem, program: str) -> str | None:
         """A digest of what a program prints on the inputs, then the first words of it.

@@ -14,7 +14,8 @@ from threading import Lock
 from typing import Any
 
 from k15.config.errors import ConfigError
-from k15.evaluation.benchmark import Benchmark, Verdict
+from k15.evaluation.benchmark import Benchmark
+from k15.graders.base import Verdict
 from k15.graders.choices import LETTERS, chosen, conclusion
 from k15.types import Problem
 

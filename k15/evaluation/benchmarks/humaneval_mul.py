@@ -97,7 +97,7 @@ class HumanEvalMul(CodeBenchmark):
 
     def program(self, problem: Problem, response: str) -> str:
         """The function without what the tests bring along: class, shebang, opening tag."""
-        row, language = problem.meta["row"], self.language(problem)
+        row, language = problem.meta["row"], problem.meta["language"]
         if language == "python":
             return python_function(row["prompt"], problem.tests[0]["entry_point"], response)
         block = code_block(response, language)

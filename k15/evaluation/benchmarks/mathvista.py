@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmark import Verdict
 from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
 from k15.evaluation.benchmarks.records import Names, Row
+from k15.graders.base import Verdict
 from k15.graders.choices import LETTERS, conclusion
 from k15.graders.mathvista import (
     EXAMPLES,

@@ -12,9 +12,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmark import Verdict
 from k15.evaluation.benchmarks.pictures import TAG, MissingImages, PictureBenchmark
 from k15.evaluation.benchmarks.records import Row
+from k15.graders.base import Verdict
 from k15.graders.choices import LETTERS, chosen, conclusion, listed, plain, stated
 from k15.graders.math.extract.answers import extract
 from k15.types import Problem
@@ -107,9 +107,9 @@ class MMMU(PictureBenchmark):
             return Verdict(correct=float(letter == problem.answer), extracted=letter, how=how)
         return grade_open(conclusion(response), problem.meta["answers"])
 
-    def vote(self, extracted: str) -> str:
-        """Without case and spaces."""
-        return plain(extracted).lower()
+    def same(self, one: str, other: str) -> bool:
+        """But for case and spaces."""
+        return plain(one).lower() == plain(other).lower()
 
 
 def grade_open(response: str, answers: Sequence[str]) -> Verdict:

@@ -20,18 +20,19 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
+from k15.graders.base import GraderFailure, Verdict
 from k15.graders.code.asserts.program import tester_program
 from k15.graders.code.compare import COMPARISONS, Comparison, plain_value, same_output, same_value
 from k15.graders.code.trial import (
+    PASSED,
     Case,
-    JudgeFailure,
     Run,
     Trial,
-    Verdict,
     compiles,
     ending,
     failed,
     one_of,
+    wrong,
 )
 from k15.sandbox.protocol import LANGUAGES, Input, Language, Outcome, Program
 
@@ -79,7 +80,7 @@ class StdinCase(Case):
         if self.checker is not None:
             return self._checked(outcome.stdout, run)
         right = same_output(outcome.stdout, self.output.encode(), self.comparison, self.tolerance)
-        return Verdict(right, "ok", "" if right else f"printed {outcome.stdout[:200]!r}")
+        return PASSED if right else wrong(f"printed {outcome.stdout[:200]!r}")
 
     def _checked(self, output: bytes, run: Run) -> Verdict:
         assert self.checker is not None
@@ -87,10 +88,10 @@ class StdinCase(Case):
         files = {"input": self.input.encode(), "output": output, "answer": self.output.encode()}
         outcome = run(program, Input(arguments=tuple(files), files=files))
         if outcome.cause == "ok":
-            return Verdict(True, "ok")
+            return PASSED
         if outcome.cause == "crash" and outcome.exit in (1, 2):
-            return Verdict(False, "ok", ending(outcome.stdout + outcome.stderr))
-        raise JudgeFailure(f"the checker ended by {outcome.cause}: {failed(outcome).detail}")
+            return wrong(ending(outcome.stdout + outcome.stderr))
+        raise GraderFailure(f"the checker ended by {outcome.cause}: {failed(outcome).detail}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,9 +131,9 @@ class TesterCase(Case):
         said = [rest.partition(" ") for word, _, rest in lines if word == nonce]
         reports = {status: payload for status, _, payload in said}
         if "broken" in reports:
-            raise JudgeFailure(f"the test could not be run: {reports['broken']}")
+            raise GraderFailure(f"the test could not be run: {reports['broken']}")
         if "started" not in reports and outcome.cause in ("ok", "crash"):
-            raise JudgeFailure(f"the test did not start: {failed(outcome).detail}")
+            raise GraderFailure(f"the test did not start: {failed(outcome).detail}")
         if outcome.cause != "ok":
             return failed(outcome)
         status = next((status for status in reports if status != "started"), "")
@@ -156,14 +157,14 @@ class CallCase(TesterCase):
 
     def reply(self, status: str, payload: str) -> Verdict:
         if status != "returned":
-            return Verdict(False, "ok", payload or "ended without an answer")
+            return wrong(payload or "ended without an answer")
         try:
             value = plain_value(json.loads(payload))
             accepted = (self.output, *self.alternatives)
             right = any(same_value(value, wanted, self.tolerance) for wanted in accepted)
         except Exception as error:  # the program may have written anything
-            return Verdict(False, "ok", f"returned {payload[:200]}: {error}")
-        return Verdict(right, "ok", "" if right else f"returned {payload[:200]}")
+            return wrong(f"returned {payload[:200]}: {error}")
+        return PASSED if right else wrong(f"returned {payload[:200]}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +188,7 @@ class AssertCase(TesterCase):
         return {"code": self.code, "names": names}
 
     def reply(self, status: str, payload: str) -> Verdict:
-        return Verdict(status == "passed", "ok", payload)
+        return PASSED if status == "passed" else wrong(payload)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +212,7 @@ class ProgramCase(Case):
             if outcome.cause != "ok":
                 return failed(outcome)
             ended = nonce.encode() in outcome.stdout.split()
-            return Verdict(ended, "ok", "" if ended else "ended before its tests did")
+            return PASSED if ended else wrong("ended before its tests did")
 
         return Trial(Program(source=text, language=language, files=files), Input(), verdict)
 

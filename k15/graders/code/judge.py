@@ -10,7 +10,8 @@ from contextlib import closing
 from itertools import groupby
 from typing import cast
 
-from k15.graders.code.trial import Case, Trial, Verdict
+from k15.graders.base import Verdict
+from k15.graders.code.trial import Case, Trial
 from k15.sandbox.protocol import Input, Language, Limits, Outcome, Program, Sandbox
 
 LONGEST = 2**20  # characters of a program; a longer one is wrong without being run
@@ -33,24 +34,30 @@ class Judge:
         """One verdict per test, found when it is asked for.
 
         Raises:
-            JudgeFailure: the sandbox, a checker or a test broke.
+            GraderFailure: the sandbox, a checker or a test broke.
             ValueError: the sandbox has no toolchain for the language, or a test is not for it.
         """
         if reason := refusal(source):
-            yield from (Verdict(False, "compile", reason) for _ in cases)
+            yield from (Verdict(correct=0.0, how="compile", detail=reason) for _ in cases)
             return
         trials = (case.trial(source, language) for case in cases)
         for program, group in groupby(trials, key=lambda trial: trial.program):
             yield from self._run(program, list(group))
 
+    def first_failure(
+        self, source: str, cases: Sequence[Case], language: Language = "python"
+    ) -> Verdict | None:
+        """The verdict on the first test that the program fails; runs none after it."""
+        with closing(self.verdicts(source, cases, language)) as verdicts:
+            return next((verdict for verdict in verdicts if not verdict.correct), None)
+
     def passes(self, source: str, cases: Sequence[Case], language: Language = "python") -> bool:
         """Whether the program passes every test; runs none after the first that it fails."""
-        with closing(self.verdicts(source, cases, language)) as verdicts:
-            return all(verdict.passed for verdict in verdicts)
+        return self.first_failure(source, cases, language) is None
 
     def fraction(self, source: str, cases: Sequence[Case], language: Language = "python") -> float:
         """The share of tests that the program passes."""
-        return sum(v.passed for v in self.verdicts(source, cases, language)) / len(cases)
+        return sum(v.correct for v in self.verdicts(source, cases, language)) / len(cases)
 
     def _run(self, program: Program, trials: Sequence[Trial]) -> Generator[Verdict, None, None]:
         runs = self.sandbox.run(program, (trial.input for trial in trials), self.limits)

@@ -7,23 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
-from k15.sandbox.protocol import Cause, Input, Language, Outcome, Program
-
-
-class JudgeFailure(RuntimeError):
-    """The sandbox, a checker or a test broke; that says nothing about the program."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether the program passed one test."""
-
-    passed: bool
-    cause: Cause
-    """How the run ended; "ok" and not passed is a wrong answer."""
-    detail: str = ""
-    """For a person: the assertion that failed, the end of stderr."""
-
+from k15.graders.base import GraderFailure, Verdict
+from k15.sandbox.protocol import Input, Language, Outcome, Program
 
 Run = Callable[[Program, Input], Outcome]
 """One more run in the sandbox, for a checker."""
@@ -49,11 +34,22 @@ class Case(ABC):
         """What to run to test the program `source`."""
 
 
+PASSED = Verdict(correct=1.0, how="passed")
+
+
+def wrong(detail: str) -> Verdict:
+    """The verdict on a run that ended well and did not do what it should."""
+    return Verdict(correct=0.0, how="wrong answer", detail=detail)
+
+
 def failed(outcome: Outcome) -> Verdict:
-    """The verdict on a run that did not end by itself with exit status 0."""
+    """The verdict on a run that did not end by itself with exit status 0: `how` is its cause.
+
+    Raises GraderFailure if the sandbox broke.
+    """
     if outcome.cause == "infrastructure":
-        raise JudgeFailure(f"the sandbox broke: {outcome.detail}")
-    return Verdict(False, outcome.cause, outcome.detail or ending(outcome.stderr))
+        raise GraderFailure(f"the sandbox broke: {outcome.detail}")
+    return Verdict(correct=0.0, how=outcome.cause, detail=outcome.detail or ending(outcome.stderr))
 
 
 def ending(output: bytes) -> str:

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from k15.graders.base import GraderFailure
+from k15.graders.base import GraderFailure, Verdict, each_once
 from k15.graders.math.algebra.values import Rational, TooLarge
 from k15.graders.math.compare.equality import Percent, Policy, Rounding
 from k15.graders.math.compare.exact import LONGEST, exact, quietly_read, rational, refused
@@ -39,19 +37,6 @@ EXTRACT: dict[str, Callable[[str], str | None]] = {
     "free": extract_free,
     "choice": extract_choice,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a response is right, and how that was found."""
-
-    correct: bool
-    extracted: str | None
-    """The answer as it stands in the response; None if there is none."""
-    how: Literal["no answer", "too long", "exact", "math-verify", "limit", "unreadable"]
-    """"limit": the comparison takes too much CPU time or memory; "unreadable": neither of the two
-    readers knows what it is. Both count as wrong.
-    """
 
 
 class MathVerifier:
@@ -107,26 +92,35 @@ class MathVerifier:
     def verify(self, response: str, gold: str) -> Verdict:
         """Whether the answer in `response` is equivalent to `gold`.
 
+        `how` is "exact", "math-verify" or, always wrong, "no answer", "too long", "limit" (the
+        comparison takes too much CPU time or memory), "unreadable" (neither reader knows it).
         Raises GraderFailure if `gold` cannot be parsed or a process died again and again.
         """
         extracted = EXTRACT[self._extraction](response)
         if not extracted or not extracted.strip():
-            return Verdict(False, extracted, "no answer")
+            return Verdict(correct=False, extracted=extracted, how="no answer")
         if len(extracted) > LONGEST:
-            return Verdict(False, extracted, "too long")
+            return Verdict(correct=False, extracted=extracted, how="too long")
         answer, gold = normalise(extracted), normalise(self._gold(gold))
         if self._extraction == "choice":
-            return Verdict(answer.upper() == gold.upper(), extracted, "exact")
+            equal = answer.upper() == gold.upper()
+            return Verdict(correct=equal, extracted=extracted, how="exact")
         if self._integers is not None:
             value = self._integer(answer)
-            return Verdict(value is not None and value == self._integer(gold), extracted, "exact")
+            equal = value is not None and value == self._integer(gold)
+            return Verdict(correct=equal, extracted=extracted, how="exact")
         correct, how = self._compare(answer, gold)
-        return Verdict(correct, extracted, how)
+        return Verdict(correct=correct, extracted=extracted, how=how)
 
     def verify_all(self, responses: Sequence[str], gold: str) -> list[Verdict]:
         """`verify` on each response, as many at a time as there are processes."""
-        with ThreadPoolExecutor(self._pool.size) as threads:
-            return list(threads.map(lambda response: self.verify(response, gold), responses))
+        return each_once(lambda response: self.verify(response, gold), responses, self._pool.size)
+
+    def equal(self, answer: str, gold: str) -> bool:
+        """Whether two bare answers are equivalent, whatever the extraction; see `verify`."""
+        if max(len(answer), len(gold)) > LONGEST:
+            return answer == gold
+        return self._compare(normalise(answer), normalise(gold))[0]
 
     def check(self, gold: str) -> None:
         """Raise ValueError if `gold` cannot serve as a reference answer."""

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from k15.graders.base import Verdict
 from k15.graders.code.asserts.values import decode, encode
 from k15.graders.code.cases import AssertCase, CallCase
 from k15.graders.code.judge import Judge
-from k15.graders.code.trial import Verdict
+from k15.graders.code.trial import PASSED
 from k15.sandbox.local import LocalSandbox
 from k15.sandbox.protocol import Limits, Sandbox
 
@@ -23,7 +24,7 @@ SQUARE = AssertCase(
 )
 SQUARE_CALL = CallCase(function="f", arguments=[7], output=50)
 HONEST = "def f(x): return x * x + 1\n"
-RIGHT = Verdict(True, "ok")
+RIGHT = PASSED
 
 
 @pytest.fixture(scope="module")
@@ -153,13 +154,13 @@ def f(x): return 1
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_pass_cannot_be_forged(every_judge: Judge, attack: str) -> None:
     verdicts = list(every_judge.verdicts(ATTACKS[attack], [SQUARE, SQUARE_CALL]))
-    assert [v.passed for v in verdicts] == [False, False], verdicts
+    assert [v.correct for v in verdicts] == [False, False], verdicts
 
 
 def test_a_tester_that_is_stopped_says_nothing(judge: Judge) -> None:
     source = "import os, signal\ndef f(x): os.kill(os.getppid(), signal.SIGSTOP)"
     [found] = Judge(judge.sandbox, Limits(wall_seconds=2.0)).verdicts(source, [SQUARE])
-    assert (found.passed, found.cause) == (False, "wall")
+    assert (found.correct, found.how) == (0, "wall")
 
 
 def test_the_tester_has_no_door(every_judge: Judge) -> None:
@@ -220,7 +221,7 @@ def nonces():
         "assert doors() == [], doors()\nassert nonces() in ({b'ab' * 16}, 'unreadable'), nonces()"
     )
     found = verdict(every_judge, source, code)
-    assert found.passed, found.detail
+    assert found.correct, found.detail
 
 
 def test_what_the_sandbox_is_given_of_a_call_is_not_its_answer() -> None:
@@ -318,7 +319,7 @@ def test_values_cross_as_python_has_them(judge: Judge, name: str) -> None:
 
 def test_an_assert_that_fails_is_named(judge: Judge) -> None:
     found = verdict(judge, HONEST, "assert f(1) == 2\nassert f(2) == 4, 'four'")
-    assert not found.passed
+    assert not found.correct
     assert found.detail == "AssertionError: four at: assert f(2) == 4, 'four'"
 
 
@@ -326,17 +327,17 @@ def test_the_prelude_is_the_programs_and_the_modules_of_the_test_are_its_own(jud
     source = "def f(x: List[int]): return x\nclass math:\n    isclose = lambda *x: True"
     prelude = "from typing import List"
     assert verdict(judge, source, "assert f(1) == 1", prelude=prelude) == RIGHT
-    assert not verdict(judge, source, "assert f(1) == 1").passed
+    assert not verdict(judge, source, "assert f(1) == 1").correct
     found = verdict(judge, source, "import math\nassert math.isclose(f(1), 2)", prelude=prelude)
-    assert not found.passed
+    assert not found.correct
     # a module that the test forgot to import is not taken from the program
     source = "import math\nmath.isclose = lambda *x: True\ndef f(x): return x"
     assert "math" in verdict(judge, source, "assert math.isclose(f(1), 2)").detail
 
 
 def test_limits_are_those_of_the_run(judge: Judge) -> None:
-    assert verdict(judge, "def f(x):\n    while True: pass", "f(1)").cause == "cpu"
-    assert verdict(judge, "def f(x): return [0] * 10**9", "f(1)").passed is False
+    assert verdict(judge, "def f(x):\n    while True: pass", "f(1)").how == "cpu"
+    assert verdict(judge, "def f(x): return [0] * 10**9", "f(1)").correct == 0
 
 
 def test_encoding_is_undone_by_decoding() -> None:

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from k15.graders.base import GraderFailure
 from k15.graders.code.cases import (
     AssertCase,
     CallCase,
@@ -14,7 +15,6 @@ from k15.graders.code.cases import (
     read_case,
 )
 from k15.graders.code.judge import LONGEST, Judge
-from k15.graders.code.trial import JudgeFailure
 from k15.sandbox.local import LocalSandbox
 from k15.sandbox.protocol import Input, Limits, Outcome, Program
 
@@ -63,14 +63,14 @@ def judge() -> Iterator[Judge]:
 
 def only(judge: Judge, source: str, case: StdinCase | ProgramCase) -> tuple[bool, str]:
     [verdict] = judge.verdicts(source, [case])
-    return verdict.passed, verdict.cause
+    return verdict.correct, verdict.how
 
 
 def test_one_verdict_per_test_of_one_compiled_program(judge: Judge) -> None:
     before = judge.sandbox.programs
     wrong_on_two = "a, b = map(int, input().split())\nprint(a + b if a % 4 < 2 else 0)"
     assert judge.fraction(ADD, SUMS) == 1.0
-    assert [v.passed for v in judge.verdicts(wrong_on_two, SUMS)] == [True, False, True, True]
+    assert [v.correct for v in judge.verdicts(wrong_on_two, SUMS)] == [True, False, True, True]
     assert judge.fraction(wrong_on_two, SUMS) == 0.75
     assert judge.sandbox.programs == before + 3
 
@@ -90,18 +90,18 @@ ENDS = {
     "eats memory": ("print(3, flush=True)\nx = [b'x' * 2**20 for _ in range(2000)]", "memory"),
     "prints without end": ("while True: print('3' * 1000)", "output"),
     "does not compile": ("print(3", "crash"),
-    "says that it passed": ("print('passed\\n3 passed\\nok')", "ok"),
-    "prints nothing": ("", "ok"),
-    "exits early with status 0": ("import os\nos._exit(0)", "ok"),
-    "closes its output": ("import os\nos.close(1)", "ok"),
-    "prints bytes": ("import os\nos.write(1, b'\\xff\\xfe3')", "ok"),
+    "says that it passed": ("print('passed\\n3 passed\\nok')", "wrong answer"),
+    "prints nothing": ("", "wrong answer"),
+    "exits early with status 0": ("import os\nos._exit(0)", "wrong answer"),
+    "closes its output": ("import os\nos.close(1)", "wrong answer"),
+    "prints bytes": ("import os\nos.write(1, b'\\xff\\xfe3')", "wrong answer"),
     "looks for the answer": (
         "import os, sys\n"
         "for folder, _, files in os.walk('.'):\n"
         "    for name in files:\n"
         "        print(open(os.path.join(folder, name), errors='replace').read())\n"
         "print(os.environ, sys.argv, sys.stdin.read())",
-        "ok",
+        "wrong answer",
     ),
 }
 
@@ -131,10 +131,10 @@ sys.exit(0 if a + b == int(given) and a * b == int(answer) else 1)
 
 def test_a_checker_decides(judge: Judge) -> None:
     case = StdinCase(input="5", output="6", checker=CHECKER)
-    assert only(judge, "print(2, 3)", case) == (True, "ok")
-    assert only(judge, "print(3, 2)", case) == (True, "ok")
-    assert only(judge, "print(4, 1)", case) == (False, "ok")
-    assert only(judge, "print('import os; os._exit(0)')", case) == (False, "ok")
+    assert only(judge, "print(2, 3)", case) == (True, "passed")
+    assert only(judge, "print(3, 2)", case) == (True, "passed")
+    assert only(judge, "print(4, 1)", case) == (False, "wrong answer")
+    assert only(judge, "print('import os; os._exit(0)')", case) == (False, "wrong answer")
     assert only(judge, "raise SystemExit(3)", case) == (False, "crash")
 
 
@@ -142,37 +142,37 @@ def test_a_checker_decides(judge: Judge) -> None:
     "checker", ["while True: pass", "import os; os.abort()", "raise SystemExit(3)"]
 )
 def test_a_checker_that_breaks_is_not_the_programs_fault(judge: Judge, checker: str) -> None:
-    with pytest.raises(JudgeFailure, match="the checker ended by"):
+    with pytest.raises(GraderFailure, match="the checker ended by"):
         only(judge, "print(1)", StdinCase(input="", checker=checker))
 
 
 def test_an_infrastructure_failure_is_no_verdict() -> None:
     verdicts = Judge(Broken(at=1)).verdicts(ADD, SUMS)
-    assert next(verdicts).passed
-    with pytest.raises(JudgeFailure, match="the machine is gone"):
+    assert next(verdicts).correct
+    with pytest.raises(GraderFailure, match="the machine is gone"):
         next(verdicts)
-    with pytest.raises(JudgeFailure):
+    with pytest.raises(GraderFailure):
         Judge(Broken(at=0)).passes("", [CallCase(function="f", arguments=[], output=1)])
 
 
 def test_a_tester_that_does_not_start_is_no_verdict(judge: Judge) -> None:
     starved = Judge(judge.sandbox, Limits(processes=1))
     case = AssertCase(code="assert f() == 1", entry_point="f")
-    with pytest.raises(JudgeFailure, match="did not start"):
+    with pytest.raises(GraderFailure, match="did not start"):
         list(starved.verdicts("def f(): return 1", [case]))
 
 
 def test_an_assert_that_wants_what_cannot_cross_is_no_verdict(judge: Judge) -> None:
     case = AssertCase(code="assert f(lambda x: x) == 1", entry_point="f")
-    with pytest.raises(JudgeFailure, match="a function cannot be handed"):
+    with pytest.raises(GraderFailure, match="a function cannot be handed"):
         list(judge.verdicts("def f(g): return g(1)", [case]))
 
 
 def test_a_program_test_runs_to_its_end(judge: Judge) -> None:
     case = ProgramCase(head="import math\n", code="assert f(2) == math.pi\nprint('end')")
-    assert only(judge, "def f(x): return math.pi", case) == (True, "ok")
+    assert only(judge, "def f(x): return math.pi", case) == (True, "passed")
     assert only(judge, "def f(x): return 3", case) == (False, "crash")
-    assert only(judge, "raise SystemExit(0)", case) == (False, "ok")
+    assert only(judge, "raise SystemExit(0)", case) == (False, "wrong answer")
 
 
 def test_the_last_statement_of_a_main_prints() -> None:

@@ -16,7 +16,7 @@ from k15.graders.code.judge import Judge
 from k15.graders.code.suites import apps, complete, humaneval, humaneval_mul, mbpp
 from k15.sandbox.languages import TOOLCHAINS, install_line
 from k15.sandbox.local import LocalSandbox
-from k15.sandbox.protocol import LANGUAGES, Language
+from k15.sandbox.protocol import LANGUAGES, Language, Limits
 from k15.types import Problem
 
 DATA = Path(__file__).parents[4] / "shared/data/code"
@@ -120,6 +120,8 @@ def test_references_of_every_ninth_problem_pass(judge: Judge) -> None:
 
 @pytest.mark.slow
 def test_all_references_of_humaneval_and_mbpp_pass(judge: Judge) -> None:
+    """With all the CPU time that a slow machine may need: the longest takes about ten seconds."""
+    judge = Judge(judge.sandbox, Limits(cpu_seconds=30))
     programs = humaneval_references()
     programs += [(joined(problem), source) for problem, source in mbpp_references()]
     assert len(programs) == 164 + 974

@@ -188,10 +188,7 @@ def test_processes_killed_in_mid_task_are_a_failure_and_no_zero():
 
     with ThreadPoolExecutor(1) as threads:
         future = threads.submit(verifier.verify, boxed(LONG), LONG_GOLD)
-        for _ in range(2):
-            pid = eventually(busy, "no process got busy")[0]
-            os.kill(pid, signal.SIGKILL)
-            eventually(lambda pid=pid: pid not in children(os.getpid()), "it does not die")
+        os.kill(eventually(busy, "no process got busy")[0], signal.SIGKILL)
         with pytest.raises(GraderFailure, match="status -9"):
             future.result(timeout=60)
     assert verifier.verify(boxed(r"\tan x\cos x"), r"\sin x").correct
