@@ -12,13 +12,14 @@ limited in CPU time and memory, and the answers that are refused before they get
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from k15.graders.base import GraderFailure, Verdict, each_once
+from k15.graders.base import Verdict, each_once
 from k15.graders.math.algebra.values import Rational, TooLarge
 from k15.graders.math.compare.equality import Percent, Policy, Rounding
 from k15.graders.math.compare.exact import LONGEST, exact, quietly_read, rational, refused
@@ -29,7 +30,7 @@ from k15.graders.math.read.kinds import Quantity
 from k15.graders.workers import LimitExceeded, WorkerPool
 
 WORKER = Path(__file__).with_name("worker.py")
-
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 Extraction = Literal["boxed", "free", "choice"]
 EXTRACT: dict[str, Callable[[str], str | None]] = {
@@ -80,6 +81,7 @@ class MathVerifier:
         limits = (str(cpu_seconds), str(memory_mib * 2**20))
         self._pool = WorkerPool((sys.executable, "-P", str(WORKER), *limits), size=workers)
         self._judge = lru_cache(maxsize=2**16)(self._ask)
+        self._spelled = lru_cache(maxsize=2**14)(self._read_gold)
 
     def start(self) -> None:
         """Start a process now; raises GraderFailure if it does not start or grades wrong."""
@@ -94,14 +96,19 @@ class MathVerifier:
 
         `how` is "exact", "math-verify" or, always wrong, "no answer", "too long", "limit" (the
         comparison takes too much CPU time or memory), "unreadable" (neither reader knows it).
-        Raises GraderFailure if `gold` cannot be parsed or a process died again and again.
+
+        Raises:
+            ValueError: `check` refuses the gold. With any other one, every response is right or
+                wrong.
+            GraderFailure: a process died.
         """
+        gold = self._reference(gold)
         extracted = EXTRACT[self._extraction](response)
         if not extracted or not extracted.strip():
             return Verdict(correct=False, extracted=extracted, how="no answer")
         if len(extracted) > LONGEST:
             return Verdict(correct=False, extracted=extracted, how="too long")
-        answer, gold = normalise(extracted), normalise(self._gold(gold))
+        answer = normalise(extracted)
         if self._extraction == "choice":
             equal = answer.upper() == gold.upper()
             return Verdict(correct=equal, extracted=extracted, how="exact")
@@ -120,12 +127,26 @@ class MathVerifier:
         """Whether two bare answers are equivalent, whatever the extraction; see `verify`."""
         if max(len(answer), len(gold)) > LONGEST:
             return answer == gold
-        return self._compare(normalise(answer), normalise(gold))[0]
+        answer, gold = normalise(answer), normalise(gold)
+        return not refused(gold) and self._compare(answer, gold)[0]
 
     def check(self, gold: str) -> None:
         """Raise ValueError if `gold` cannot serve as a reference answer."""
+        self._reference(gold)
+
+    def _reference(self, gold: object) -> str:
+        """The gold answer in its one spelling. Raises ValueError if it cannot serve as one."""
+        if not isinstance(gold, str):
+            raise ValueError(
+                f"the answer {gold!r} is no text but {type(gold).__name__}: write it in quotes"
+            )
+        return self._spelled(gold)
+
+    def _read_gold(self, gold: str) -> str:
         if len(text := self._gold(gold)) > LONGEST:
             raise ValueError(f"the answer has {len(text)} characters, at most {LONGEST} are graded")
+        if SURROGATE.search(text):
+            raise ValueError(f"the answer {gold!r} has half of a UTF-16 pair: decode it again")
         text = normalise(text)
         if not text:
             raise ValueError("the answer is empty")
@@ -133,6 +154,7 @@ class MathVerifier:
             raise ValueError(f"the answer {gold!r} is no whole number in {list(self._integers)}")
         if rational(text) is None and not self._readable(text):
             raise ValueError(f"math-verify cannot parse the answer {gold!r}")
+        return text
 
     def _gold(self, gold: str) -> str:
         """The answer in the gold text, which only the lenient extractions look for."""
@@ -176,10 +198,9 @@ class MathVerifier:
             return False
 
     def _ask(self, answer: str, gold: str) -> tuple[bool, Literal["math-verify", "limit"]]:
+        """A gold that math-verify cannot parse, though k15 can, is not equal to what k15 cannot."""
         try:
             equal = self._pool.call({"answer": answer, "gold": gold})["equal"]
         except LimitExceeded:
             return False, "limit"
-        if equal is None:
-            raise GraderFailure(f"math-verify cannot parse the reference answer {gold!r}")
-        return equal, "math-verify"
+        return bool(equal), "math-verify"

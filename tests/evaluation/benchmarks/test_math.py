@@ -77,7 +77,7 @@ def test_equal_answers_vote_together(one: str, other: str) -> None:
 
 def test_different_answers_do_not_vote_together() -> None:
     benchmark = MathBenchmark("x", name="mine")
-    for one, other in (("10000", "1000"), ("(0, 1)", "[0, 1]"), ("(1,2)", "(2,1)")):
+    for one, other in (("10000", "1000"), ("(0, 1)", "[0, 1]"), ("(1,2)", "(2,1)"), ("", "5")):
         assert not benchmark.same(one, other) and not benchmark.same(other, one)
 
 

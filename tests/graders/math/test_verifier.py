@@ -221,9 +221,26 @@ def test_libraries_that_grade_wrong_are_found_at_the_start(tmp_path, monkeypatch
         MathVerifier().start()
 
 
-def test_an_unreadable_reference_is_a_failure_and_no_zero(verifier):
-    with pytest.raises(GraderFailure, match="cannot parse the reference answer"):
-        verifier.verify(boxed("x+1"), r"\frac{1}{")
+@pytest.mark.parametrize(
+    ("gold", "message"),
+    [
+        (r"\frac{1}{", "cannot parse the answer"),
+        ("", "the answer is empty"),
+        ("$ $", "the answer is empty"),
+        ("7" * 5000, "the answer has 5000 characters, at most 1000 are graded"),
+        ("4\ud800", "half of a UTF-16 pair"),
+        (["4"], r"the answer \['4'\] is no text but list: write it in quotes"),
+        ({"value": "4"}, "no text but dict"),
+        (float("nan"), "the answer nan is no text but float"),
+        (False, "the answer False is no text but bool"),
+        (None, "no text but NoneType"),
+        (4, "no text but int"),
+    ],
+)
+def test_what_cannot_serve_as_a_reference_is_refused(verifier, gold, message):
+    for refuse in (verifier.check, lambda gold: verifier.verify(boxed("4"), gold)):
+        with pytest.raises(ValueError, match=message):
+            refuse(gold)
 
 
 @pytest.mark.parametrize(
