@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from k15.graders.code.soundness import own_names
 from k15.sandbox.protocol import Language
 from k15.types import Problem
 
@@ -84,7 +85,7 @@ def humaneval(row: Row) -> Problem:
     test = row["test"] if row["test"].rstrip().endswith(call) else f"{row['test']}\n{call}\n"
     tests = {
         "type": "assert",
-        "code": f"{context}\n{test}",
+        "code": test,
         "entry_point": entry_point,
         "prelude": context,
     }
@@ -94,14 +95,15 @@ def humaneval(row: Row) -> Problem:
 def mbpp(row: Row) -> Problem:
     """MBPP: one test per assert, so that a share of them can be passed."""
     body = ast.parse(row["code"]).body
-    imports = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    setup = "\n".join([*imports, row.get("test_setup_code", "")])
-    defined = [node.name for node in body if isinstance(node, ast.FunctionDef)]
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    body = [node for node in body if node not in imports]
+    setup = "\n".join([*map(ast.unparse, imports), row.get("test_setup_code", "")])
+    defined = own_names(ast.Module(body, []))
     tests = [
         {
             "type": "assert",
             "code": f"{setup}\n{test}",
-            "entry_point": sorted(names_in(test) & set(defined)),
+            "entry_point": sorted(names_in(f"{setup}\n{test}") & defined),
         }
         for test in row["test_list"]
     ]
