@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader
 
 from k15.datamodules.demonstrations import LengthBuckets
 from k15.models.policy import Policy
-from k15.records import read_records
+from k15.problems.records import read_records
 from k15.tasks.base import Split
 from k15.tasks.judging import Judgement, Judging, judging_problem
 from k15.types import JudgedExample

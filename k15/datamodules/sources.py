@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 from typing import Protocol, overload
 
-from k15.records import Record, problem_of, read_records
+from k15.problems.records import Record, problem_of, read_records
 from k15.tasks.base import Split, Task, is_held_out
 from k15.types import Problem
 

@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ConfigError
 from k15.evaluation.samples import Key, Response
-from k15.records import read_records
+from k15.problems.records import read_records
 
 MAY_CHANGE = ("limit", "samples", "pass_at", "majority_at", "path")
 """Settings of a benchmark that leave each single sample as it is."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
-from k15.evaluation.benchmarks.records import RecordBenchmark, Row
+from k15.evaluation.benchmarks.records import RecordBenchmark
 from k15.graders.base import Verdict
 from k15.graders.choices import conclusion
 from k15.graders.code import suites
@@ -17,6 +17,7 @@ from k15.graders.code.cases import read_case
 from k15.graders.code.grader import CodeGrader
 from k15.graders.code.judge import Judge
 from k15.markdown import code_block
+from k15.problems.rows import Row
 from k15.sandbox.protocol import Language, Limits, Program, Sandbox
 from k15.types import Problem
 

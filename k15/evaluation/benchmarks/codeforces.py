@@ -17,10 +17,10 @@ from threading import Lock
 from typing import Any, ClassVar
 
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark, with_meta
-from k15.evaluation.benchmarks.records import Names, Row
 from k15.graders.base import GraderFailure, Verdict
 from k15.graders.code import suites
 from k15.markdown import code_block
+from k15.problems.rows import Names, Row
 from k15.sandbox.protocol import Input, Outcome, Program
 from k15.types import Problem
 

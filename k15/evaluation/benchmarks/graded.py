@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmarks.records import Names, RecordBenchmark, Row, identity
+from k15.evaluation.benchmarks.records import RecordBenchmark
 from k15.graders.base import Grader, Verdict
-from k15.records import level_of
+from k15.problems.records import level_of
+from k15.problems.rows import Names, Row, identity
 from k15.types import Problem
 
 

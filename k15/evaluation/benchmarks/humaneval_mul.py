@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.code import FUNCTION, CodeBenchmark, python_function, with_meta
-from k15.evaluation.benchmarks.records import Row
 from k15.graders.code import suites
 from k15.markdown import code_block
-from k15.records import read_records
+from k15.problems.records import read_records
+from k15.problems.rows import Row
 from k15.sandbox.protocol import Language
 from k15.types import Problem
 

@@ -19,10 +19,10 @@ from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark
-from k15.evaluation.benchmarks.records import Row
 from k15.graders.code.suites import IMPORTS, Test, problem
 from k15.markdown import code_block
-from k15.records import download, read_records
+from k15.problems.records import download, read_records
+from k15.problems.rows import Row
 from k15.types import Problem
 
 STARTER = "\n\nStart from this code, and keep its names:\n\n```python\n{code}\n```"

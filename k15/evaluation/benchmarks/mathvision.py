@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from k15.evaluation.benchmarks.graded import GradedBenchmark
 from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Names, Row, identity
 from k15.graders.choices import listed
 from k15.graders.math.verifier import Extraction
 from k15.graders.mathvision import MathVisionGrader
-from k15.records import level_of
+from k15.problems.records import level_of
+from k15.problems.rows import Names, Row, identity
 from k15.types import Problem
 
 

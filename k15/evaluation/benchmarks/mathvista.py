@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Names, Row
 from k15.graders.base import Verdict
 from k15.graders.choices import LETTERS, conclusion
 from k15.graders.mathvista import (
@@ -24,7 +23,8 @@ from k15.graders.mathvista import (
     quick_extraction,
     rule_extraction,
 )
-from k15.records import read_records
+from k15.problems.records import read_records
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
 Extract = Callable[[str], str]

@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmarks.pictures import TAG, MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Row
+from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
 from k15.graders.base import Verdict
 from k15.graders.choices import LETTERS, chosen, conclusion, listed, plain, stated
 from k15.graders.math.extract.answers import extract
+from k15.problems.pictures import TAG
+from k15.problems.rows import Row
 from k15.types import Problem
 
 SUBJECTS = (

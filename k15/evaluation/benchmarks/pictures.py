@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from io import BytesIO
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal, get_args, overload
 
-from PIL import Image
-
 from k15.config.errors import ConfigError
-from k15.evaluation.benchmarks.records import RecordBenchmark, Row
+from k15.evaluation.benchmarks.records import RecordBenchmark
+from k15.problems.pictures import SUFFIXES, Picture, placed
+from k15.problems.rows import Row
 from k15.types import Problem
 
 logger = logging.getLogger(__name__)
 
 MissingImages = Literal["error", "skip", "text_only"]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-TAG = re.compile(r"<image ?(\d*)>")
 SHOWN = 5  # ids that a log line names
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that has not been decoded: a file, or the bytes of one."""
-
-    source: Path | bytes
-    label: str
-    """For a person."""
-
-    def load(self) -> Image.Image:
-        """The picture in RGB, decoded when its pixels are asked for.
-
-        Raises ValueError saying which one cannot be read.
-        """
-        try:
-            data = self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-            image = Image.open(BytesIO(data))
-            return image if image.mode == "RGB" else image.convert("RGB")
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ConfigError(f"{self.label}: cannot be read as a picture ({error})") from error
-
-    def check(self) -> None:
-        """Raise ValueError if it is not there or is no whole picture."""
-        if isinstance(self.source, Path) and not self.source.is_file():
-            raise ConfigError(f"{self.label}: no such file")
-        image = self.load()
-        try:
-            image.draft("RGB", (1, 1))  # a JPEG at an eighth of its size: much faster
-            image.load()
-        except (OSError, SyntaxError) as error:
-            raise ConfigError(f"{self.label}: cannot be read as a picture ({error})") from error
 
 
 class PictureProblems(Sequence[Problem]):
@@ -121,8 +85,8 @@ class PictureBenchmark(RecordBenchmark):
         """
         texts = self.entries()
         if self.missing_images == "text_only":
-            return [_placed(problem, 0) for _, problem in texts]
-        entries = [(_placed(p, len(found)), found) for p, found in map(self._found, texts)]
+            return [placed(problem, 0) for _, problem in texts]
+        entries = [(placed(p, len(found)), found) for p, found in map(self._found, texts)]
         if self.missing_images == "skip":
             entries = self._readable(entries)
         else:
@@ -182,23 +146,3 @@ class PictureBenchmark(RecordBenchmark):
                 ", ..." if len(self.left_out) > SHOWN else "",
             )
         return kept
-
-
-def _placed(problem: Problem, pictures: int) -> Problem:
-    """The prompt with an item per picture, in place of its tag or before the text."""
-    [message] = problem.prompt
-    text = message["content"]
-    if not pictures:
-        return replace(problem, prompt=({**message, "content": TAG.sub("", text).strip()},))
-    content: list[dict[str, str]] = []
-    position = 0
-    tags = list(TAG.finditer(text))
-    if len(tags) != pictures:
-        content = [{"type": "image"}] * pictures
-        text, tags = TAG.sub("", text), []
-    for tag in tags:
-        content += [{"type": "text", "text": text[position : tag.start()]}, {"type": "image"}]
-        position = tag.end()
-    content.append({"type": "text", "text": text[position:].strip()})
-    content = [item for item in content if item["type"] == "image" or item["text"].strip()]
-    return replace(problem, prompt=({**message, "content": content},))

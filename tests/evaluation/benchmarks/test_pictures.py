@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from k15.evaluation.benchmarks.mathvision import MathVision
-from k15.evaluation.benchmarks.pictures import Picture, PictureProblems
+from k15.evaluation.benchmarks.pictures import PictureProblems
+from k15.problems.pictures import Picture
 
 
 @pytest.fixture

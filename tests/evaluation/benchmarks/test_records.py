@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from k15.evaluation.benchmarks.math import MathBenchmark
-from k15.evaluation.benchmarks.records import Row
+from k15.problems.rows import Row
 
 
 def source(folder: Path, *rows: Any, **settings: Any) -> MathBenchmark:

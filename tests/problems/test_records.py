@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from k15.records import read_records
+from k15.problems.records import read_records
 
 ROWS = [{"id": "a", "n": 1}, {"id": "b\u2028c", "n": None}]
 
