@@ -10,9 +10,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
 from random import Random
-from typing import Protocol, overload
+from typing import ClassVar, Protocol, overload
 
-from k15.problems.records import Record, problem_of, read_records
+from k15.problems.records import read_records
+from k15.problems.rows import Names, Row, distinct, renamed
 from k15.tasks.base import Split, Task, is_held_out
 from k15.types import Problem
 
@@ -134,6 +135,8 @@ class RecordSource:
     be used is reported with its line and the reason; none is skipped.
     """
 
+    FIELDS: ClassVar[Names] = {"difficulty": ("level",)}
+
     def __init__(
         self,
         path: str,
@@ -150,7 +153,7 @@ class RecordSource:
     ) -> None:
         self.words: tuple[str, ...] = ()
         self.max_response_tokens = max_response_tokens
-        self.fields = {**Record.FIELDS, **(fields or {})}
+        self.fields = renamed(self.FIELDS, fields)
         self.domain = domain
         self.instruction = instruction
         if demonstrate not in ("solution", "answer"):
@@ -188,11 +191,19 @@ class RecordSource:
         return problem, solution or boxed
 
     def _load(self, path: str, split: str) -> list[Problem]:
-        problems: dict[str, Problem] = {}
-        for place, record in read_records(path, split):
-            problem = problem_of(record, place, self.fields, self.domain, self.instruction)
-            if problem.id in problems:
-                first = problems[problem.id].meta["place"]
-                raise ValueError(f"{place}: the id {problem.id!r} is already that of {first}")
-            problems[problem.id] = problem
-        return list(problems.values())
+        rows = read_records(path, split, self.fields)
+        return [problem for _, problem in distinct((row, self._problem(row)) for row in rows)]
+
+    def _problem(self, row: Row) -> Problem:
+        question = row.text("problem")
+        meta = {"place": row.place}
+        if row.get("solution"):
+            meta["solution"] = row.text("solution")
+        return Problem(
+            id=row.identity(row.place),
+            prompt=({"role": "user", "content": f"{question}\n{self.instruction}".strip()},),
+            answer=row.answer(),
+            domain=self.domain,
+            difficulty=row.level("difficulty"),
+            meta=meta,
+        )

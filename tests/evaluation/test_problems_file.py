@@ -74,3 +74,22 @@ def test_a_line_without_a_field_is_refused_by_number(tmp_path):
         file.write(json.dumps({"benchmark": "sums", "id": "2"}) + "\n")
     with pytest.raises(ValueError, match=r"problems\.jsonl:2: no field question, answer"):
         read_problems(tmp_path)
+
+
+@pytest.mark.parametrize("answer", [["2"], {"value": "2"}, True, "\ud800"])
+def test_an_answer_that_is_no_text_is_refused_by_line(tmp_path, answer):
+    write(tmp_path, problem())
+    line = (tmp_path / "problems.jsonl").read_text()
+    (tmp_path / "problems.jsonl").write_text(
+        line + json.dumps({**json.loads(line), "answer": answer})
+    )
+    with pytest.raises(ValueError, match=r"problems\.jsonl:2: field 'answer' (must|holds)"):
+        read_problems(tmp_path)
+
+
+def test_line_separators_and_half_characters_stay_in_their_line(tmp_path):
+    text = "a\u2028b\x85c\ud800"
+    assert [row["question"] for row in write(tmp_path, problem(content=text), problem("2"))] == [
+        text,
+        "1+1?",
+    ]

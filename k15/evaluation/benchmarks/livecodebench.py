@@ -14,11 +14,13 @@ import pickle
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark
+from k15.evaluation.benchmarks.records import numbered
 from k15.graders.code.suites import IMPORTS, Test, problem
 from k15.markdown import code_block
 from k15.problems.records import download, read_records
@@ -58,12 +60,10 @@ class LiveCodeBench(CodeBenchmark):
 
     def rows(self) -> Iterator[Row]:
         """Of all files."""
-        field = f"benchmark.{self.name}.path"
-        number = 0
-        for file in self._files(field):
-            for place, record in read_records(str(file), self.split, field=field):
-                yield Row(place, record, self.fields, number)
-                number += 1
+        setting = f"benchmark.{self.name}.path"
+        files = self._files(setting)
+        read = (read_records(str(file), self.split, self.fields, setting=setting) for file in files)
+        return numbered(chain.from_iterable(read))
 
     def problem(self, row: Row) -> Problem | None:
         """Statement with starter code, and all tests; None outside the window."""
@@ -79,13 +79,15 @@ class LiveCodeBench(CodeBenchmark):
         """The last fenced block, or all of a response without one."""
         return code_block(response, require_fence=False)
 
-    def _files(self, field: str) -> list[Path]:
+    def _files(self, setting: str) -> list[Path]:
         path = Path(self.path)
         if path.is_file():
             return [path]
         if path.is_dir():
             return [path / file for file in self.files]
-        return [download(self.path, file, field=field, wanted=self.NEEDED) for file in self.files]
+        return [
+            download(self.path, file, setting=setting, wanted=self.NEEDED) for file in self.files
+        ]
 
     def _day(self, text: str) -> date:
         try:

@@ -9,8 +9,7 @@ from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
 from k15.graders.choices import listed
 from k15.graders.math.verifier import Extraction
 from k15.graders.mathvision import MathVisionGrader
-from k15.problems.records import level_of
-from k15.problems.rows import Names, Row, identity
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
 
@@ -59,9 +58,9 @@ class MathVision(PictureBenchmark, GradedBenchmark):
         Raises ValueError for an answer that is not the letter of an option, or not readable.
         """
         question, options = row.text("question"), row.texts("options")
-        level = level_of(row.get("level"))
+        level = row.level()
         problem = Problem(
-            id=identity(row),
+            id=row.identity(row.number),
             prompt=({"role": "user", "content": f"{question}\n{listed(options)}".strip()},),
             answer=row.answer(),
             domain="vision",

@@ -134,11 +134,5 @@ class MathVista(PictureBenchmark):
 
 def read_extractions(path: str) -> dict[tuple[str, str], str]:
     """Extraction by pid and response; raises ValueError naming line and field."""
-    names = {"id": ("pid",)}
-    records = read_records(path, "", field="benchmark.mathvista.extractions")
-    rows = [Row(place, record, names, number) for number, (place, record) in enumerate(records)]
-    for row in rows:
-        for part in ("response", "extraction"):
-            if not isinstance(row.get(part), str):
-                raise row.fault(part, "must be text")
-    return {(row.answer("id"), row.get("response")): row.get("extraction") for row in rows}
+    rows = read_records(path, "", {"id": ("pid",)}, setting="benchmark.mathvista.extractions")
+    return {(row.answer("id"), row.response()): row.response("extraction") for row in rows}

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark
 from k15.problems.records import read_records
-from k15.problems.rows import Names, Row
+from k15.problems.rows import Names, Row, distinct, renamed
 from k15.types import Problem
 
 
@@ -44,7 +46,7 @@ class RecordBenchmark(Benchmark):
         """
         super().__init__(**asking)
         self.path, self.split, self.config = path, split, config
-        self.fields = {**self.FIELDS, **{part: (n,) for part, n in (fields or {}).items()}}
+        self.fields = renamed(self.FIELDS, fields)
 
     @abstractmethod
     def problem(self, row: Row) -> Problem | None:
@@ -63,15 +65,7 @@ class RecordBenchmark(Benchmark):
     def entries(self) -> list[tuple[Row, Problem]]:
         """The records that are used, with their problems."""
         made = ((row, self.problem(row)) for row in self.rows())
-        entries = [(row, problem) for row, problem in made if problem is not None]
-        first: dict[str, str] = {}
-        for row, problem in entries:
-            if problem.id in first:
-                earlier = first[problem.id]
-                raise ConfigError(
-                    f"{row.place}: the id {problem.id!r} is already that of {earlier}"
-                )
-            first[problem.id] = row.place
+        entries = distinct((row, problem) for row, problem in made if problem is not None)
         if not entries:
             raise ConfigError(f"benchmark {self.name}: no record of {self.path!r} is to be used")
         return entries
@@ -81,15 +75,20 @@ class RecordBenchmark(Benchmark):
         several = not isinstance(self.config, str | None) and not Path(self.path).is_file()
         configs = self.config if several else [self.config]
         assert configs is not None
-        number = 0
-        for config in configs:
-            records = read_records(
+        sources = (
+            read_records(
                 self.path,
                 self.split,
+                self.fields,
                 config=config,  # type: ignore[arg-type]
-                field=f"benchmark.{self.name}.path",
+                setting=f"benchmark.{self.name}.path",
                 wanted=self.NEEDED,
             )
-            for place, record in records:
-                yield Row(place, record, self.fields, number)
-                number += 1
+            for config in configs
+        )
+        return numbered(chain.from_iterable(sources))
+
+
+def numbered(rows: Iterable[Row]) -> Iterator[Row]:
+    """Rows of several sources, counted through."""
+    return (replace(row, number=number) for number, row in enumerate(rows))
