@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.samples import open_at_last_whole_line
+from k15.models.pictures import as_seen
 from k15.problems.records import read_records
 from k15.types import Message, Problem
 
@@ -102,8 +103,8 @@ def groups(keys: Sequence[str], problem: Problem) -> dict[str, str | list[str]]:
 
 
 def save(run_dir: Path, image: Image) -> str:
-    """Save a picture under the hash of its pixels, once; its path in the run folder."""
-    small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    """Save a picture as a model sees it, once, under the hash of its pixels; its path from here."""
+    small = as_seen(image).copy()
     small.thumbnail((LARGEST, LARGEST))
     digest = hashlib.sha256(repr((small.mode, small.size)).encode() + small.tobytes()).hexdigest()
     path = run_dir / "images" / f"{digest[:16]}.png"

@@ -41,12 +41,12 @@ def test_text_items_are_the_question_and_pictures_are_files(tmp_path):
     assert sizes == [(1000, 250), (10, 20)]
 
 
-def test_a_picture_is_saved_once_and_keeps_its_transparency(tmp_path):
+def test_a_picture_is_saved_once_and_as_the_model_sees_it(tmp_path):
     clear = Image.new("RGBA", (5, 5), (255, 0, 0, 0))
     rows = write(tmp_path, *(problem(id=id, images=(clear.copy(),)) for id in "ab"))
     assert rows[0]["images"] == rows[1]["images"]
     (file,) = (tmp_path / "images").iterdir()
-    assert Image.open(file).getpixel((0, 0)) == (255, 0, 0, 0)
+    assert Image.open(file).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_writing_again_adds_only_what_is_new_behind_what_was_cut_off(tmp_path):

@@ -23,6 +23,7 @@ class MathVision(PictureBenchmark, GradedBenchmark):
         "cot": "Please reason step by step, and put your final answer within \\boxed{}; "
         "of options the letter alone.",
     }
+    composite = True
     FIELDS: ClassVar[Names] = {"picture": ("decoded_image", "image")}
     NEEDED = (
         "the fields id, question, options, answer, image, level, subject (test.jsonl of the "

@@ -17,7 +17,7 @@ from k15.graders.base import Verdict
 from k15.graders.choices import LETTERS, chosen, conclusion, listed, plain, stated
 from k15.graders.math.extract.answers import extract
 from k15.problems.pictures import TAG
-from k15.problems.rows import Row
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
 SUBJECTS = (
@@ -44,6 +44,7 @@ class MMMU(PictureBenchmark):
         "cot": "Please reason step by step, and put your final answer within \\boxed{}; "
         "of options the letter alone.",
     }
+    FIELDS: ClassVar[Names] = {"picture": tuple(f"image_{number}" for number in range(1, 8))}
     NEEDED = "the fields id, question, options, answer, question_type, image_1 to image_7"
 
     def __init__(
