@@ -24,8 +24,8 @@ from . import files, guard, kernel, root, seccomp
 PRELOADED = (
     "abc array atexit base64 bisect builtins cmath codecs collections.abc contextlib copy"
     " dataclasses datetime decimal enum fractions functools gc heapq io itertools json linecache"
-    " math numbers operator os queue random re resource signal string struct subprocess sys"
-    " textwrap threading time traceback types typing unicodedata warnings"
+    " math numbers operator os queue random re resource signal statistics string struct subprocess"
+    " sys textwrap threading time traceback types typing unicodedata warnings"
 )
 """Modules that programs import often; each makes every fork a little dearer."""
 NOBODY = 65534
