@@ -81,7 +81,7 @@ def _run(
     options: dict[str, Any],
 ) -> tuple[dict[str, Any], list[bytes]]:
     with _box(job, options) as box:
-        work = root.make_box(box)
+        work = root.make_box(box, options["inner"])
         files.write_files(work, job["files"], contents, limited=options["namespaces"])
         kernel.drop_capabilities()
         program = os.fork()

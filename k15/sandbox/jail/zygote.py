@@ -53,6 +53,7 @@ def main(descriptor: int, options: dict[str, Any]) -> None:
         _unshare_with_own_ids()
     else:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        options["inner"] = {}
         options["own_user"] = os.geteuid() == 0
         options["box"] = _make_box(options["temporary"])
     zygote = os.fork()
@@ -96,7 +97,7 @@ def _become_zygote(options: dict[str, Any]) -> None:
     options["rules"] = root.rules(options["folders"], everything=options["namespaces"])
     options["own_modules"] = [name for name in sys.modules if name.partition(".")[0] == "jail"]
     if options["namespaces"]:
-        root.enter(options["folders"])
+        options["inner"] = root.enter(options["folders"])
         if os.geteuid() == 0:
             _become(NOBODY)
     elif os.geteuid() == 0:
