@@ -10,7 +10,6 @@ can measure offline.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
@@ -19,7 +18,7 @@ from typing import Any, ClassVar
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark, with_meta
 from k15.graders.base import GraderFailure, Verdict
 from k15.graders.code import suites
-from k15.markdown import code_block
+from k15.markdown import blocks, code_block
 from k15.problems.rows import Names, Row
 from k15.sandbox.protocol import Input, Outcome, Program
 from k15.types import Problem
@@ -33,7 +32,6 @@ ASK = """\
 Write {count} inputs that a correct program must handle and that tell wrong programs from right \
 ones, small ones and special cases among them. Write each of them in a block of its own between \
 ``` and ```, without its output."""
-BLOCK = re.compile(r"^```[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 SHOWN = 20  # characters of an output in `extracted`
 
 
@@ -133,6 +131,7 @@ def contest(row: Mapping[str, Any]) -> Problem:
         {"type": "stdin", "input": given, "output": wanted, "comparison": "float"}
         for kind in ("public_tests", "private_tests", "generated_tests")
         for given, wanted in zip(*pairs(row.get(kind)), strict=True)
+        if wanted.strip()  # a program that prints nothing would pass
     ]
     return suites.problem(row["name"], row["description"], tests)
 
@@ -156,4 +155,4 @@ def printed(outcome: Outcome) -> str | None:
 
 def fenced(response: str) -> list[str]:
     """The contents of all closed blocks."""
-    return [match[1] for match in BLOCK.finditer(response)]
+    return [block.text for block in blocks(response) if block.closed]

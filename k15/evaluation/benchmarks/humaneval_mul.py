@@ -28,7 +28,7 @@ CODES: Mapping[Language, str] = {
     "bash": "sh",
 }
 """What the files and the configurations of the data set call the languages."""
-CLASS = re.compile(r"(?:^|\n)[ \t]*(?:public |static |abstract )*class\s+\w+[^{]*\{")
+CLASS = re.compile(r"(?:^|\n)[ \t]*(?:public |static |abstract )*class\s+\w+[^{]{0,500}\{")
 
 
 class HumanEvalMul(CodeBenchmark):
@@ -126,5 +126,5 @@ def bare(block: str, language: Language) -> str:
     if language == "php":
         return re.sub(r"^\s*<\?(?:php)?|\?>\s*$", "", block)
     if language in ("java", "csharp") and (match := CLASS.search(block)):
-        return block[match.end() : block.rindex("}")]
+        return block[match.end() :].rpartition("}")[0] or block[match.end() :]
     return block

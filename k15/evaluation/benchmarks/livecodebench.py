@@ -107,7 +107,7 @@ def as_problem(row: Row, day: date) -> Problem:
     made = problem(
         row.answer("question_id"),
         row.text("question_content") + (STARTER.format(code=starter) if starter else STDIN),
-        [as_test(test, metadata.get("func_name")) for test in tests],
+        [as_test(t, metadata.get("func_name")) for t in tests if says_something(t)],
     )
     named = {key: row.get(key) for key in LiveCodeBench.groups}
     meta = {**made.meta, **named, "contest_date": day.isoformat()}
@@ -120,13 +120,18 @@ def as_test(test: dict[str, Any], function: str | None) -> Test:
     """A test as the judge takes it; numbers are compared by value, as the official scorer does."""
     given, wanted = test["input"], test["output"]
     if test.get("testtype") != "functional":
-        exact = {"comparison": "float", "tolerance": 0.0}
+        exact = {"comparison": "float", "tolerance": 0.0, "prelude": IMPORTS}
         return {"type": "stdin", "input": given, "output": wanted, **exact}
     if not function:
         raise ConfigError("metadata has no func_name, and a test calls a function")
     arguments = [json.loads(line) for line in given.split("\n") if line.strip()]
     call = {"type": "call", "function": function, "arguments": arguments}
     return {**call, "output": json.loads(wanted), "prelude": IMPORTS}
+
+
+def says_something(test: dict[str, Any]) -> bool:
+    """Whether a program that prints nothing fails the test."""
+    return test.get("testtype") == "functional" or bool(test["output"].strip())
 
 
 def unpacked(tests: Any) -> list[dict[str, Any]]:

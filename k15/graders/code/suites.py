@@ -23,20 +23,22 @@ from k15.types import Problem
 Row = Mapping[str, Any]
 Test = dict[str, Any]
 
-IMPORTS = """\
-import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string
-import sys
-from bisect import *
-from collections import *
-from functools import *
-from heapq import *
-from itertools import *
-from math import *
-from operator import *
-from typing import *
-from builtins import *  # whose pow, unlike math's, knows a modulus
+MODULES = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random"),
+    *("statistics", "itertools", "functools", "operator", "io", "sys", "json"),
+)
+IMPORTS = "\n".join(
+    [
+        *(f"from {module} import *" for module in MODULES),
+        "from builtins import *",  # whose pow, unlike math's, knows a modulus
+        "from typing import *",
+        f"import {', '.join(MODULES)}",
+        "sys.setrecursionlimit(50000)",
+    ]
+)
+"""What LiveCodeBench's runner (lcb_runner/evaluation/testing_util.py) puts before a program, and
+what solutions of call-based problems are written to find: LeetCode's environment.
 """
-"""What solutions of call-based problems are written to find: LeetCode's environment."""
 
 MBPP_PROMPT = "{text} Your code should pass these tests:\n\n{tests}"
 
@@ -119,7 +121,9 @@ def apps(row: Row) -> Problem:
     tests: list[Test] = []
     for given, wanted in zip(cases["inputs"], cases["outputs"], strict=True):
         if name is None:
-            tests.append({"type": "stdin", "input": lines(given), "output": lines(wanted)})
+            if lines(wanted).strip():  # else a program that prints nothing would pass
+                test = {"type": "stdin", "input": lines(given), "output": lines(wanted)}
+                tests.append({**test, "prelude": IMPORTS})
             continue
         wrapped = isinstance(wanted, list) and len(wanted) == 1
         test = {"type": "call", "function": name, "arguments": given, "output": wanted}
