@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from k15.losses.mirror_descent import mirror_descent
+from tests.closeness import close
 
 # One problem, k = 2. Response 1 is right, 2 wrong: A = r - mean r = 0.5, -0.5. tau = 0.5.
 #   response 1: log pi = -1.0 - 0.5 = -1.5, log pi_i = -1.2 - 0.8 = -2.0, log ratio 0.5
@@ -16,11 +17,6 @@ def example():
     logp = torch.tensor(LOGP, dtype=torch.float64, requires_grad=True)
     reference = torch.tensor(REFERENCE, dtype=torch.float64)
     return logp, reference, torch.tensor(ADVANTAGE, dtype=torch.float64), torch.tensor(MASK)
-
-
-def close(actual, expected):
-    expected = torch.as_tensor(expected, dtype=torch.float64)
-    torch.testing.assert_close(actual.double(), expected, atol=1e-6, rtol=0)
 
 
 def test_value_gradient_and_metrics_by_hand():

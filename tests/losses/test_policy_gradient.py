@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from k15.losses.policy_gradient import cispo, grpo, gspo, ppo_clip, reinforce
+from tests.closeness import close
 
 # Two responses; the second has one token. Ratios pi/pi_i of the three tokens: 1.5, 0.9, 0.5.
 RATIO = [[1.5, 0.9], [0.5, 1.0]]
@@ -22,11 +23,6 @@ def run(loss_function, inputs, **kwargs):
     loss, metrics = loss_function(*inputs, sequences=2, tokens=3, **kwargs)
     (gradient,) = torch.autograd.grad(loss, inputs[0])
     return loss.detach(), gradient, metrics
-
-
-def close(actual, expected):
-    expected = torch.as_tensor(expected, dtype=torch.float64)
-    torch.testing.assert_close(actual.double(), expected, atol=1e-6, rtol=0)
 
 
 def test_reinforce():
@@ -86,9 +82,9 @@ def test_gspo_is_ppo_clip_for_single_tokens():
     inputs = (logp, torch.tensor([[-1.5], [-1.2]]), torch.tensor([0.7, -0.4]), logp < 0)
     clips = {"sequences": 2, "tokens": 2, "clip_low": 0.2, "clip_high": 0.3}
     sequence, token = gspo(*inputs, **clips), ppo_clip(*inputs, **clips)
-    torch.testing.assert_close(sequence, token, atol=1e-7, rtol=0)
+    close(sequence, token)
     gradients = [torch.autograd.grad(result[0], logp)[0] for result in (sequence, token)]
-    torch.testing.assert_close(*gradients, atol=1e-7, rtol=0)
+    close(*gradients)
 
 
 def test_cispo_keeps_the_gradient_of_clipped_tokens():
