@@ -21,12 +21,13 @@ import torch
 
 from k15.engines.protocol import Completion, Request, Sampling
 from k15.engines.scripted import ScriptedEngine
-from k15.evaluation.benchmark import Benchmark, Verdict
+from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.problems_file import read_problems, write_problems
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.report import write_report
 from k15.evaluation.results import results, write_results
+from k15.graders.base import Verdict
 from k15.models.tiny import tiny_policy
 from k15.types import Problem
 

@@ -27,10 +27,10 @@ from random import Random
 
 from math_verify import parse, verify
 
-from k15.rewards.math import MathVerifier
-from k15.rewards.math_answers import read, split
-from k15.rewards.math_exact import rational
-from k15.rewards.math_text import normalise
+from k15.graders.math.compare.exact import rational
+from k15.graders.math.normalise import normalise
+from k15.graders.math.read.answers import read, split
+from k15.graders.math.verifier import MathVerifier
 
 REPETITIONS = 5
 Pair = tuple[str, str, bool]  # answer, gold, whether they are the same

@@ -1,4 +1,4 @@
-"""What a benchmark is: problems, how they are asked, how an answer is graded.
+"""What a benchmark is: a grader that brings its problems, and says how they are asked.
 
 A benchmark of your own needs `problems` and `grade`:
 
@@ -17,26 +17,15 @@ and its import path in a YAML (`_target_: my_package.Sums`).
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import ClassVar, Self
 
+from k15.graders.base import Grader
 from k15.types import Problem
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
-    """What a grader found in one response."""
-
-    correct: float
-    """1 right, 0 wrong."""
-    extracted: str | None
-    how: str
-    """For a person: the rule that decided."""
-
-
-class Benchmark(ABC):
+class Benchmark(Grader):
     """Problems with their official rule of grading, and how often and how they are asked."""
 
     name: str
@@ -89,21 +78,9 @@ class Benchmark(ABC):
         Raises ValueError for a source that cannot be read, with file, line and field.
         """
 
-    @abstractmethod
-    def grade(self, problem: Problem, response: str) -> Verdict:
-        """Whether a response is right; callable from any thread.
-
-        Raises GraderFailure if the grader broke, which is never a wrong answer.
-        """
-
-    def vote(self, extracted: str) -> str:
-        """What counts as the same answer in a majority vote."""
-        return extracted
-
     def __enter__(self) -> Self:
-        """Start what `grade` needs (processes, a sandbox)."""
+        self.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End it."""
-        return None
+        self.close()

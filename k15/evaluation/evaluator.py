@@ -20,8 +20,8 @@ from k15.evaluation.generation import Codec, Generation, Open
 from k15.evaluation.grading import Grading
 from k15.evaluation.prompting.base import Prompting, Reply
 from k15.evaluation.samples import Journal, Key, Response, Sample, read
+from k15.graders.base import GraderFailure
 from k15.progress import phase
-from k15.rewards.base import GraderFailure
 from k15.types import Problem
 
 

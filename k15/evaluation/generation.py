@@ -19,8 +19,8 @@ from k15.engines.protocol import Request, RolloutEngine, Sampling
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.prompting.base import Ask, Reply, Solving
 from k15.evaluation.samples import Key
+from k15.graders.base import GraderFailure, retried
 from k15.progress import waiting_for
-from k15.rewards.base import GraderFailure, retried
 from k15.types import Problem
 
 SHORTEST = 16  # tokens of a response that the context must leave room for
@@ -87,7 +87,8 @@ class Generation:
     def run(self, opened: Iterable[Open]) -> None:
         """All of them, in as few calls of the engine as their steps allow.
 
-        Raises ValueError before the engine is called if a prompt does not fit into the context.
+        Raises ValueError before the engine is called if a prompt cannot be written or does not fit
+        into the context.
         """
         try:
             for open in opened:
@@ -155,7 +156,11 @@ class Generation:
                 self._advance(open, future.result())
 
     def _request(self, open: Open, ask: Ask) -> Request:
-        tokens, length = self._encode(ask.problem)
+        try:
+            tokens, length = self._encode(ask.problem)
+        except ConfigError as error:
+            name, _, problem, _ = open.key
+            raise ConfigError(f"benchmark {name}, problem {problem!r}: {error}") from error
         wanted = ask.max_tokens or open.benchmark.max_response_tokens
         room = self.codec.context - length
         if room < min(SHORTEST, wanted):

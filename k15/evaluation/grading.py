@@ -8,10 +8,10 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 
-from k15.evaluation.benchmark import Benchmark, Verdict
+from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.samples import Journal, Key, Response, Sample
+from k15.graders.base import GraderFailure, Verdict, retried
 from k15.progress import phase, waiting_for
-from k15.rewards.base import GraderFailure, retried
 from k15.types import Problem
 
 logger = logging.getLogger(__name__)

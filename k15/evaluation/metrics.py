@@ -7,7 +7,6 @@ one update, P problems, n samples of one problem, S subsets of k of them.
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
 from collections.abc import Iterator
@@ -23,13 +22,6 @@ from k15.evaluation.intervals import SEED, estimate
 NO_VOTE = -1
 SUBSETS = 256
 """More subsets of one problem's samples than this are sampled, not all counted."""
-
-
-def ballot(vote: str | None) -> int:
-    """An answer as a number that is the same on every rank; `NO_VOTE` for no answer."""
-    if vote is None:
-        return NO_VOTE
-    return int.from_bytes(hashlib.blake2b(vote.encode(), digest_size=6).digest(), "big")
 
 
 class SampleMetric(Metric):
@@ -105,7 +97,7 @@ class MajorityAtK(SampleMetric):
         self.add_state("vote", default=[], dist_reduce_fx="cat")
 
     def update(self, problem: Tensor, correct: Tensor, vote: Tensor) -> None:  # type: ignore[override]
-        """Add N samples; `vote` [N] are `ballot` numbers."""
+        """Add N samples; `vote` [N] are numbers of answers, `NO_VOTE` for none."""
         super().update(problem, correct)
         self.vote.append(vote.long())
 

@@ -65,7 +65,7 @@ def write_report(run_dir: Path) -> Path:
     run = read_run(run_dir)
     path = run.folder / NAME
     text = render(f"{run.results['model']}: evaluation", page_data([run]))
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")  # half a surrogate pair
     return path
 
 

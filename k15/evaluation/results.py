@@ -24,9 +24,10 @@ import torch
 from torchmetrics import Metric
 
 from k15.evaluation.benchmark import Benchmark
-from k15.evaluation.metrics import AverageAtN, MajorityAtK, PassAtK, TokenUse, ballot
+from k15.evaluation.metrics import AverageAtN, MajorityAtK, PassAtK, TokenUse
 from k15.evaluation.problems_file import Row
 from k15.evaluation.samples import Key, Response, Sample, read
+from k15.evaluation.votes import ballots
 
 NAME = "results.json"
 Results = dict[str, Any]
@@ -109,16 +110,12 @@ def score(
 def metrics(samples: Sequence[Sample], benchmark: Benchmark) -> dict[str, Any]:
     """All figures of the samples by name."""
     problem, correct = verdicts(samples)
-    ballots = torch.tensor([ballot(vote(sample, benchmark)) for sample in samples])
     tokens = torch.tensor([sample.tokens for sample in samples])
     truncated = torch.tensor([sample.finish == "length" for sample in samples])
     return {
         "accuracy": plain(AverageAtN(**HERE), problem, correct),
         **{f"pass@{k}": plain(PassAtK(k, **HERE), problem, correct) for k in benchmark.pass_at},
-        **{
-            f"maj@{k}": plain(MajorityAtK(k, **HERE), problem, correct, ballots)
-            for k in benchmark.majority_at
-        },
+        **majorities(samples, benchmark, problem, correct),
         **plain(TokenUse(**HERE), tokens, truncated, correct),
     }
 
@@ -142,9 +139,17 @@ def verdicts(samples: Sequence[Sample]) -> tuple[torch.Tensor, torch.Tensor]:
     return problem, torch.tensor([sample.correct for sample in samples])
 
 
-def vote(sample: Sample, benchmark: Benchmark) -> str | None:
-    """What the sample votes for, None for nothing."""
-    return None if sample.extracted is None else benchmark.vote(sample.extracted)
+def majorities(
+    samples: Sequence[Sample], benchmark: Benchmark, problem: torch.Tensor, correct: torch.Tensor
+) -> dict[str, Any]:
+    """maj@k for each k that is wanted."""
+    if not benchmark.majority_at:
+        return {}
+    votes = torch.tensor(ballots(samples, benchmark))
+    return {
+        f"maj@{k}": plain(MajorityAtK(k, **HERE), problem, correct, votes)
+        for k in benchmark.majority_at
+    }
 
 
 def group_scores(samples: Sequence[Sample], rows: Mapping[str, Row]) -> dict[str, Any]:

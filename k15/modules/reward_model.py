@@ -10,11 +10,12 @@ from lightning.pytorch import LightningModule
 from torch import Tensor
 
 from k15.engines.transformers import TransformersEngine
+from k15.graders.base import Verdict
+from k15.graders.judges import CotJudge, Judged, ValueJudge
 from k15.losses.reward import binary
 from k15.models.policy import Policy
 from k15.models.value_head import add_value_head, scores
 from k15.modules.language import LanguageModule
-from k15.rewards.judges import CotJudge, ValueJudge, Verdict
 from k15.types import Example, JudgedExample
 
 Loss = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
@@ -88,12 +89,12 @@ class CotRewardModel(LanguageModule):
 
 
 def log_verdicts(
-    module: LightningModule, judged: Sequence[JudgedExample], verdicts: Sequence[Verdict]
+    module: LightningModule, judged: Sequence[JudgedExample], verdicts: Sequence[Judged]
 ) -> None:
     """`val/accuracy`; `val/accepted_{right,wrong}`, shares of the correct and of the wrong
     responses that pass; `val/unreadable`, verdicts that are none.
     """
-    values = [verdict.probability for verdict in verdicts]
+    values = [one.correct if isinstance(one, Verdict) else None for one in verdicts]
     passed = [value is not None and value > 0.5 for value in values]
     labels = [example.correct for example in judged]
     figures = {

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import math
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, ClassVar, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from lightning.pytorch import Callback
 
@@ -14,30 +13,6 @@ if TYPE_CHECKING:
     from lightning.pytorch import LightningModule, Trainer
 
     from k15.types import Problem, RolloutGroup
-
-Grade = TypeVar("Grade")
-
-
-class GraderFailure(RuntimeError):
-    """The grader broke: a process died, a service did not answer, a reference cannot be read.
-
-    It says nothing about the answer, so it never becomes a 0: the group is tried again, then
-    dropped and counted (see `Scorer`).
-    """
-
-
-def retried(grade: Callable[[], Grade], *, retries: int, backoff: float) -> Grade:
-    """What `grade()` returns, asked again up to `retries` times when the grader fails.
-
-    `backoff` are the seconds before the second attempt, doubled for each further one. Raises the
-    last attempt's GraderFailure.
-    """
-    for attempt in range(retries):
-        try:
-            return grade()
-        except GraderFailure:
-            time.sleep(backoff * 2**attempt)
-    return grade()
 
 
 class RewardCallback(Callback, ABC):

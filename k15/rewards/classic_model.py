@@ -24,7 +24,7 @@ class ClassicModelReward(ModelReward):
     ) -> None:
         """`options` are those of `ModelReward`; `tokens_per_batch` bounds one forward pass."""
         judge = {
-            "_target_": "k15.rewards.judges.value_judge",
+            "_target_": "k15.graders.judges.value_judge",
             "dtype": dtype,
             "device": device,
             "tokens_per_batch": tokens_per_batch,

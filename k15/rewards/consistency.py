@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from k15.graders.math.compare.exact import LONGEST
+from k15.graders.math.extract.answers import extract
+from k15.graders.math.normalise import normalise
 from k15.rewards.base import RewardCallback
-from k15.rewards.math_exact import LONGEST
-from k15.rewards.math_extract import extract
-from k15.rewards.math_text import normalise
 
 if TYPE_CHECKING:
     from k15.types import RolloutGroup

@@ -37,7 +37,7 @@ class CotModelReward(ModelReward):
                 after the last one the group fails, it is not scored 0.
         """
         judge = {
-            "_target_": "k15.rewards.judges.cot_judge",
+            "_target_": "k15.graders.judges.cot_judge",
             "engine": {"_target_": engine, "_partial_": True, **(engine_options or {})},
             "max_new_tokens": max_new_tokens,
             "attempts": attempts,

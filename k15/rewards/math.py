@@ -1,205 +1,17 @@
-r"""Mathematical equivalence of the answer in a response and the reference answer.
-
-    response ─ math_extract ─► answer ─ math_text ─► spelling ─ math_exact ─► decided
-                                                                     └─► else math-verify, in a
-                                                                     process that can be killed
-
-Nine answers in ten are decided by exact arithmetic in this process. math-verify's own limits are
-alarms in wall-clock time, which only the main thread may set and which make a grade depend on the
-load of the machine; without them an answer such as 9^{9^{9^9}} never ends. Hence the processes,
-limited in CPU time and memory, and the answers that are refused before they get there.
-"""
+"""The answer of a math problem, compared by meaning."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from collections.abc import Sequence
 
-from k15.rewards.base import GraderFailure, RewardCallback
-from k15.rewards.math_algebra import Rational, TooLarge
-from k15.rewards.math_answers import read
-from k15.rewards.math_equality import Percent, Policy, Rounding
-from k15.rewards.math_exact import LONGEST, exact, quietly_read, rational, refused
-from k15.rewards.math_extract import extract, extract_choice, extract_free
-from k15.rewards.math_kinds import Quantity
-from k15.rewards.math_text import normalise
-from k15.rewards.workers import LimitExceeded, WorkerPool
-
-if TYPE_CHECKING:
-    from lightning.pytorch import LightningModule, Trainer
-
-    from k15.types import Problem, RolloutGroup
-
-WORKER = Path(__file__).with_name("math_worker.py")
+from k15.graders.math.compare.equality import Percent, Rounding
+from k15.graders.math.grader import MathGrader
+from k15.graders.math.verifier import Extraction
+from k15.rewards.graded import GraderReward
 
 
-Extraction = Literal["boxed", "free", "choice"]
-EXTRACT: dict[str, Callable[[str], str | None]] = {
-    "boxed": extract,
-    "free": extract_free,
-    "choice": extract_choice,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a response is right, and how that was found."""
-
-    correct: bool
-    extracted: str | None
-    """The answer as it stands in the response; None if there is none."""
-    how: Literal["no answer", "too long", "exact", "math-verify", "limit", "unreadable"]
-    """"limit": the comparison takes too much CPU time or memory; "unreadable": neither of the two
-    readers knows what it is. Both count as wrong.
-    """
-
-
-class MathVerifier:
-    """Verifies responses; callable from any thread. Starts its processes when it needs them."""
-
-    def __init__(
-        self,
-        *,
-        workers: int = 2,
-        cpu_seconds: float = 2.0,
-        memory_mib: int = 1024,
-        extraction: Extraction = "boxed",
-        percent: Percent = "either",
-        rounding: Rounding = "repeating",
-        integer_range: Sequence[int] | None = None,
-    ) -> None:
-        """Start nothing yet.
-
-        Args:
-            workers: processes, and so comparisons by math-verify at the same time.
-            cpu_seconds: CPU time of one such comparison. On MATH the slowest takes 0.2.
-            memory_mib: what one process may take on top of the 60 MiB it starts with.
-            extraction: "boxed" takes the last box alone, as RL should; "free" also what follows
-                "the final answer is", else the last formula or number, as for an evaluation of
-                models that do not box, and it reads the gold answer in the same way; "choice" the
-                letter of a multiple-choice question.
-            percent: see `math_equality.Policy`.
-            rounding: see `math_equality.Policy`.
-            integer_range: the lowest and the highest answer there can be, such as [0, 999] for
-                AIME: answers are then compared as whole numbers, and nothing else is right.
-        """
-        if extraction not in get_args(Extraction):
-            raise ValueError(
-                f"extraction={extraction!r}: choose one of {', '.join(get_args(Extraction))}"
-            )
-        if integer_range is not None and len(integer_range) != 2:
-            raise ValueError(f"integer_range={integer_range}: give the lowest and the highest")
-        self._policy = Policy(percent, rounding)
-        self._extraction = extraction
-        self._integers = None if integer_range is None else tuple(integer_range)
-        limits = (str(cpu_seconds), str(memory_mib * 2**20))
-        self._pool = WorkerPool((sys.executable, "-P", str(WORKER), *limits), size=workers)
-        self._judge = lru_cache(maxsize=2**16)(self._ask)
-
-    def start(self) -> None:
-        """Start a process now; raises GraderFailure if it does not start or grades wrong."""
-        self._pool.start()
-
-    def close(self) -> None:
-        """End the processes; a later call starts new ones."""
-        self._pool.close()
-
-    def verify(self, response: str, gold: str) -> Verdict:
-        """Whether the answer in `response` is equivalent to `gold`.
-
-        Raises GraderFailure if `gold` cannot be parsed or a process died again and again.
-        """
-        extracted = EXTRACT[self._extraction](response)
-        if not extracted or not extracted.strip():
-            return Verdict(False, extracted, "no answer")
-        if len(extracted) > LONGEST:
-            return Verdict(False, extracted, "too long")
-        answer, gold = normalise(extracted), normalise(self._gold(gold))
-        if self._extraction == "choice":
-            return Verdict(answer.upper() == gold.upper(), extracted, "exact")
-        if self._integers is not None:
-            value = self._integer(answer)
-            return Verdict(value is not None and value == self._integer(gold), extracted, "exact")
-        correct, how = self._compare(answer, gold)
-        return Verdict(correct, extracted, how)
-
-    def verify_all(self, responses: Sequence[str], gold: str) -> list[Verdict]:
-        """`verify` on each response, as many at a time as there are processes."""
-        with ThreadPoolExecutor(self._pool.size) as threads:
-            return list(threads.map(lambda response: self.verify(response, gold), responses))
-
-    def check(self, gold: str) -> None:
-        """Raise ValueError if `gold` cannot serve as a reference answer."""
-        if len(text := self._gold(gold)) > LONGEST:
-            raise ValueError(f"the answer has {len(text)} characters, at most {LONGEST} are graded")
-        text = normalise(text)
-        if not text:
-            raise ValueError("the answer is empty")
-        if self._integers is not None and self._integer(text) is None:
-            raise ValueError(f"the answer {gold!r} is no whole number in {list(self._integers)}")
-        if rational(text) is None and not self._readable(text):
-            raise ValueError(f"math-verify cannot parse the answer {gold!r}")
-
-    def _gold(self, gold: str) -> str:
-        """The answer in the gold text, which only the lenient extractions look for."""
-        if self._extraction == "boxed":
-            return gold
-        return EXTRACT[self._extraction](gold) or gold
-
-    def _integer(self, text: str) -> int | None:
-        assert self._integers is not None
-        value: Rational | None = rational(text)
-        if value is None and isinstance(reading := quietly_read(text), Quantity):
-            value = reading.value.rational
-        low, high = self._integers
-        return (
-            int(value)
-            if value is not None and value.denominator == 1 and low <= value <= high
-            else None
-        )
-
-    def _compare(
-        self, answer: str, gold: str
-    ) -> tuple[bool, Literal["exact", "math-verify", "limit", "unreadable"]]:
-        try:
-            correct = exact(answer, gold, self._policy)
-        except TooLarge:
-            return False, "limit"
-        if correct is not None:
-            return correct, "exact"
-        if reason := refused(answer):
-            return False, reason
-        return self._judge(answer, gold)
-
-    def _readable(self, gold: str) -> bool:
-        try:
-            if read(gold) is not None:
-                return True
-            return self._pool.call({"gold": gold})["parsed"]
-        except TooLarge:
-            return True  # equal to itself
-        except LimitExceeded:
-            return False
-
-    def _ask(self, answer: str, gold: str) -> tuple[bool, Literal["math-verify", "limit"]]:
-        try:
-            equal = self._pool.call({"answer": answer, "gold": gold})["equal"]
-        except LimitExceeded:
-            return False, "limit"
-        if equal is None:
-            raise GraderFailure(f"math-verify cannot parse the reference answer {gold!r}")
-        return equal, "math-verify"
-
-
-class MathReward(RewardCallback):
+class MathReward(GraderReward):
     """1.0 for a response whose answer is equivalent to `problem.answer`, else 0.0."""
-
-    outcome = True
 
     def __init__(
         self,
@@ -214,8 +26,7 @@ class MathReward(RewardCallback):
         domains: Sequence[str] | None = None,
     ) -> None:
         """The arguments but the last two are `MathVerifier`'s."""
-        super().__init__(weight=weight, domains=domains)
-        self.verifier = MathVerifier(
+        grader = MathGrader(
             workers=workers,
             cpu_seconds=cpu_seconds,
             extraction=extraction,
@@ -223,23 +34,4 @@ class MathReward(RewardCallback):
             rounding=rounding,
             integer_range=integer_range,
         )
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        super().setup(trainer, pl_module, stage)
-        self.verifier.start()
-
-    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        self.verifier.close()
-        super().teardown(trainer, pl_module, stage)
-
-    def check(self, problem: Problem) -> None:
-        if problem.answer is None:
-            raise ValueError(f"problem {problem.id!r} has no answer to compare with")
-        self.verifier.check(problem.answer)
-
-    def score(self, group: RolloutGroup) -> list[float]:
-        gold = group.problem.answer
-        if gold is None:
-            raise ValueError(f"problem {group.problem.id!r} has no answer to compare with")
-        texts = [rollout.text for rollout in group.rollouts]
-        return [float(verdict.correct) for verdict in self.verifier.verify_all(texts, gold)]
+        super().__init__(grader, threads=workers, weight=weight, domains=domains)

@@ -13,8 +13,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import SupportsFloat
 
+from k15.graders.base import GraderFailure, retried
 from k15.progress import waiting_for
-from k15.rewards.base import GraderFailure, RewardCallback, retried
+from k15.rewards.base import RewardCallback
 from k15.types import Problem, RolloutGroup
 
 logger = logging.getLogger(__name__)

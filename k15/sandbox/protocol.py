@@ -3,7 +3,7 @@
     program ─ compiled once ─► run per input ─► outcome, with the cause of its end
 
 A sandbox never says whether a program is right: it reports what the program did. Comparing outputs
-is done outside (`k15.sandbox.judge`), where the program cannot reach.
+is done outside (`k15.graders.code.judge`), where the program cannot reach.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from itertools import pairwise, product
 from random import Random
 from typing import Any
 
-from k15.sandbox.extract import code_block
+from k15.markdown import code_block
 from k15.tasks.base import Task
 from k15.types import Problem
 

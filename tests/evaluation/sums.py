@@ -4,7 +4,8 @@ from collections.abc import Callable, Sequence
 
 from k15.engines.protocol import Request
 from k15.engines.scripted import ScriptedEngine
-from k15.evaluation.benchmark import Benchmark, Verdict
+from k15.evaluation.benchmark import Benchmark
+from k15.graders.base import Verdict
 from k15.types import Problem
 
 END = 0

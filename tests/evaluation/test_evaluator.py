@@ -9,11 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from k15.evaluation.benchmark import Verdict
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.samples import Sample, read
-from k15.rewards.base import GraderFailure
+from k15.graders.base import GraderFailure
 from tests.evaluation.sums import Characters, Sums, answering, right_sum
 
 ONCE = {"direct": Once(name="direct", instruction="")}
@@ -243,8 +242,3 @@ def test_impossible_settings_are_refused():
     ):
         with pytest.raises(ValueError, match=message):
             Sums(**how)
-
-
-def test_a_verdict_has_no_default():
-    with pytest.raises(TypeError):
-        Verdict(correct=1.0)

@@ -14,7 +14,6 @@ from k15.evaluation.metrics import (
     MajorityAtK,
     PassAtK,
     TokenUse,
-    ballot,
     majority,
     pass_at_k,
     subsets,
@@ -54,7 +53,7 @@ def test_average_at_n_weighs_problems_not_samples():
 
 def test_the_most_voted_answer_wins():
     """Answers a, a, b of which a is right: maj@3 1; maj@2 of {aa, ab, ab} (1 + 1/2 + 1/2) / 3."""
-    votes, correct = [ballot("a"), ballot("a"), ballot("b")], [1.0, 1.0, 0.0]
+    votes, correct = [1, 1, 2], [1.0, 1.0, 0.0]
     assert value(MajorityAtK(3), [0, 0, 0], correct, votes) == 1
     assert value(MajorityAtK(2), [0, 0, 0], correct, votes) == pytest.approx(2 / 3)
     assert value(MajorityAtK(1), [0, 0, 0], correct, votes) == pytest.approx(2 / 3)
@@ -62,7 +61,7 @@ def test_the_most_voted_answer_wins():
 
 def test_samples_without_an_answer_do_not_vote():
     """Three without an answer do not outvote one right answer; nobody voting is wrong."""
-    votes = [NO_VOTE, NO_VOTE, NO_VOTE, ballot("a")]
+    votes = [NO_VOTE, NO_VOTE, NO_VOTE, 1]
     assert value(MajorityAtK(4), [0] * 4, [0.0, 0.0, 0.0, 1.0], votes) == 1
     assert value(MajorityAtK(3), [0] * 3, [0.0, 0.0, 0.0], [NO_VOTE] * 3) == 0
 
@@ -87,13 +86,8 @@ def test_many_subsets_are_sampled_without_a_sample_twice():
     chosen = subsets(12, 6, torch.Generator().manual_seed(0))
     assert chosen.shape == (SUBSETS, 6)
     assert all(len(set(row)) == 6 for row in chosen.tolist())
-    votes = [ballot("a")] * 10 + [ballot("b")] * 2
+    votes = [1] * 10 + [2] * 2
     assert value(MajorityAtK(6), [0] * 12, [1.0] * 10 + [0.0] * 2, votes) == 1
-
-
-def test_ballots_are_equal_where_votes_are():
-    assert ballot("1/2") == ballot("1/2") != ballot("0.5")
-    assert ballot(None) == NO_VOTE != ballot("")
 
 
 def test_token_use():

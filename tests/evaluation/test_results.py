@@ -67,8 +67,8 @@ def test_scores_by_hand():
 
 def test_answers_vote_as_the_benchmark_says():
     class Signless(Sums):
-        def vote(self, extracted):
-            return extracted.lstrip("+")
+        def same(self, one, other):
+            return one.lstrip("+") == other.lstrip("+")
 
     rows = [row("0")]
     samples = [

@@ -8,12 +8,12 @@ import torch
 from lightning.pytorch import LightningModule, Trainer
 
 from k15.datamodules.judgements import JudgementData, TaskJudgements
+from k15.graders.base import GraderFailure, Verdict
 from k15.losses.reward import pairwise
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import scores
 from k15.modules.reward_model import CotRewardModel, RewardModel, log_verdicts
-from k15.rewards.judges import Verdict
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
 from k15.types import JudgedExample
@@ -100,7 +100,7 @@ def test_the_figures_of_some_verdicts() -> None:
         JudgedExample(prompt_tokens=(1,), response_tokens=(), correct=label, question=0)
         for label in (True, True, False, False, False)
     ]
-    verdicts = [Verdict(p) for p in (0.9, 0.4, 0.6, 0.0, None)]
+    verdicts = [*(Verdict(correct=p) for p in (0.9, 0.4, 0.6, 0.0)), GraderFailure("no verdict")]
     log_verdicts(Logged(), judged, verdicts)
     assert logged == {
         "val/accuracy": (2 / 5, 5),

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from k15.graders.base import GraderFailure, retried
+from k15.graders.judges import ValueJudge, read, value_judge
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import add_value_head
-from k15.rewards.base import GraderFailure
 from k15.rewards.classic_model import ClassicModelReward
 from k15.rewards.cot_model import CotModelReward
-from k15.rewards.judges import ValueJudge, read, value_judge
 from k15.rewards.model_reward import ModelReward
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
@@ -47,13 +47,13 @@ def start() -> Iterator[Callable[[ModelReward], tuple[ModelReward, int]]]:
     def start(reward: ModelReward) -> tuple[ModelReward, int]:
         before = set(children())
         started.append(reward)
-        reward._server.start()
+        reward.grader._server.start()
         (pid,) = set(children()) - before
         return reward, pid
 
     yield start
     for reward in started:
-        reward._server.close()
+        reward.grader._server.close()
 
 
 def children() -> list[int]:
@@ -75,7 +75,7 @@ def expected(judge: ValueJudge, of: RolloutGroup) -> list[float]:
     """The probabilities, computed in this process."""
     question, answer = of.problem.prompt[0]["content"], of.problem.answer
     prompts = [read(judge, question, answer, rollout.text) for rollout in of.rollouts]
-    return [verdict.probability for verdict in judge.judge(prompts)]
+    return [verdict.correct for verdict in judge.judge(prompts)]
 
 
 def test_the_server_scores_a_group_as_the_model_does_here(folder: Path, start) -> None:
@@ -85,7 +85,7 @@ def test_the_server_scores_a_group_as_the_model_does_here(folder: Path, start) -
     middle = sum(sorted(probabilities)[3:5]) / 2
     reward, _ = start(ClassicModelReward(path, threshold=None))
     close(reward.score(group()), probabilities)
-    reward.threshold = middle
+    reward.grader.threshold = middle
     outcome = reward.score(group())
     assert outcome == [float(p > middle) for p in probabilities] and sum(outcome) == 4
     with pytest.raises(GraderFailure, match="lacks a word"):
@@ -103,7 +103,7 @@ def test_a_server_killed_in_the_middle_of_a_group_is_replaced(folder: Path, star
     os.kill(pid, signal.SIGSTOP)
     killer = threading.Timer(1.0, os.kill, (pid, signal.SIGKILL))
     killer.start()
-    values = reward.score(group())
+    values = retried(lambda: reward.score(group()), retries=1, backoff=0.0)
     killer.join()
     close(values, expected(value_judge(path), group()))
     assert pid not in children() and reward.score(group()) == values
@@ -119,13 +119,13 @@ def test_a_server_that_cannot_come_back_is_a_failure_with_the_cause(
     shutil.rmtree(tmp_path / "model")
     os.kill(pid, signal.SIGKILL)
     with pytest.raises(GraderFailure, match=r"(?s)status 1.*no such folder"):
-        reward.score(group())
+        retried(lambda: reward.score(group()), retries=1, backoff=0.0)
 
 
 def test_a_chain_of_thought_without_verdict_is_a_failure_not_a_zero(folder: Path, start) -> None:
     path = str(folder / "language")
     reward, _ = start(CotModelReward(path, attempts=2, max_new_tokens=4))
-    with pytest.raises(GraderFailure, match=r"language came to no verdict: '"):
+    with pytest.raises(GraderFailure, match=r"language: the judge came to no verdict: '"):
         reward.score(group())
 
 

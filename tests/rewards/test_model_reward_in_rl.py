@@ -15,11 +15,11 @@ from lightning.pytorch import Trainer
 from k15.config import ROOT, load
 from k15.datamodules.judgements import JudgementData, TaskJudgements
 from k15.engines.transformers import TransformersEngine
+from k15.graders.judges import Judge, cot_judge, read, value_judge
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import add_value_head
 from k15.modules.reward_model import CotRewardModel
-from k15.rewards.judges import Judge, cot_judge, read, value_judge
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
 from k15.types import RolloutGroup
@@ -88,8 +88,9 @@ def run(train: ModuleType, folder: Path, hook: Callable[[int], None], *arguments
     score, seen = reward.score, []
 
     def watched(group: RolloutGroup) -> list[float]:
-        seen.append(group)
-        hook(len(seen))
+        if not any(group is other for other in seen):  # it is asked again after a failure
+            seen.append(group)
+            hook(len(seen))
         return score(group)
 
     reward.score = watched
@@ -104,7 +105,7 @@ def run(train: ModuleType, folder: Path, hook: Callable[[int], None], *arguments
 def verdicts(judge: Judge, rows: list[dict]) -> list[float]:
     """What the judge says in this process."""
     prompts = [read(judge, row["prompt"], row["answer"], row["response"]) for row in rows]
-    return [float(verdict.probability > 0.5) for verdict in judge.judge(prompts)]
+    return [float(verdict.correct > 0.5) for verdict in judge.judge(prompts)]
 
 
 def kill_the_server() -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from k15.rewards.base import GraderFailure, RewardCallback
+from k15.graders.base import GraderFailure
+from k15.rewards.base import RewardCallback
 from k15.rewards.length import LengthReward
 from k15.rewards.repetition import RepetitionPenalty
 from k15.rewards.scorer import RewardError, Scorer

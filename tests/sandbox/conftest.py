@@ -20,7 +20,7 @@ BACKENDS: Mapping[str, Callable[[], Sandbox]] = {
 }
 
 
-@pytest.fixture(scope="session", params=BACKENDS)
+@pytest.fixture(scope="module", params=BACKENDS)
 def backends(request: pytest.FixtureRequest) -> Iterator[tuple[str, Sandbox]]:
     """Name and sandbox, started; skips with what is missing."""
     sandbox = BACKENDS[request.param]()

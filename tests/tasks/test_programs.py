@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from k15.graders.code.cases import StdinCase, read_case
+from k15.markdown import code_block
 from k15.models.tiny import word_tokenizer
-from k15.sandbox.cases import StdinCase, read_case
-from k15.sandbox.extract import code_block
 from k15.tasks.programs import OPERATORS, Programs, source, stdin_test, values_of, write
 from k15.types import Problem
 

@@ -6,17 +6,18 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
-from k15.evaluation.benchmark import Verdict
-from k15.evaluation.benchmarks.choices import conclusion
-from k15.evaluation.benchmarks.records import RecordBenchmark, Row
-from k15.rewards.base import GraderFailure
-from k15.sandbox import suites
-from k15.sandbox.cases import JudgeFailure, read_case
-from k15.sandbox.extract import code_block
-from k15.sandbox.judge import Judge
+from k15.evaluation.benchmarks.records import RecordBenchmark
+from k15.graders.base import Verdict
+from k15.graders.choices import conclusion
+from k15.graders.code import suites
+from k15.graders.code.cases import read_case
+from k15.graders.code.grader import CodeGrader
+from k15.graders.code.judge import Judge
+from k15.markdown import code_block, programs
+from k15.problems.rows import Row
 from k15.sandbox.protocol import Language, Limits, Program, Sandbox
 from k15.types import Problem
 
@@ -51,7 +52,7 @@ class CodeBenchmark(RecordBenchmark):
             source: of `RecordBenchmark`.
         """
         super().__init__(path, **source)
-        self.judge = Judge(sandbox, limits)
+        self.grader = CodeGrader(sandbox, limits=limits)
 
     @abstractmethod
     def program(self, problem: Problem, response: str) -> str | None:
@@ -59,28 +60,12 @@ class CodeBenchmark(RecordBenchmark):
 
     def grade(self, problem: Problem, response: str) -> Verdict:
         """Whether the program passes every test; stops at the first that it fails."""
-        program = self.program(problem, conclusion(response))
-        if program is None:
-            return Verdict(correct=0.0, extracted=None, how="no program")
-        cases = [read_case(test) for test in problem.tests]
-        try:
-            verdicts = self.judge.verdicts(program, cases, self.language(problem))
-            failed = next((verdict for verdict in verdicts if not verdict.passed), None)
-        except JudgeFailure as failure:
-            raise GraderFailure(str(failure)) from failure
-        if failed is None:
-            return Verdict(correct=1.0, extracted=program, how=f"passed {len(cases)} tests")
-        how = "wrong answer" if failed.cause == "ok" else failed.cause
-        return Verdict(correct=0.0, extracted=program, how=f"{how}: {failed.detail}"[:300])
-
-    def language(self, problem: Problem) -> Language:
-        """What the problem's programs are written in."""
-        return problem.meta.get("language", "python")
+        return self.grader.grade_program(problem, self.program(problem, conclusion(response)))
 
     def converted(
         self, row: Row, convert: Callable[[Mapping[str, Any]], Problem], texts: Sequence[str]
     ) -> Problem:
-        """A row as `k15.sandbox.suites` turns it into a problem.
+        """A row as `k15.graders.code.suites` turns it into a problem.
 
         Raises ValueError with place for a part of `texts` that is not there, and for tests that
         cannot be run.
@@ -101,17 +86,21 @@ class CodeBenchmark(RecordBenchmark):
         """What the sandbox has to have a toolchain for."""
         return ("python",)
 
-    def __enter__(self) -> Self:
+    @property
+    def judge(self) -> Judge:
+        """Who runs the programs."""
+        return self.grader.judge
+
+    def start(self) -> None:
         """Start the sandbox; raises ValueError saying what to install for a language it lacks."""
-        self.judge.sandbox.start()
+        self.grader.start()
         for language in self.languages():
             program = Program(source="", language=language)
             for _ in self.judge.sandbox.run(program, [], self.judge.limits):
                 pass
-        return self
 
-    def __exit__(self, *error: object) -> None:
-        self.judge.sandbox.close()
+    def close(self) -> None:
+        self.grader.close()
 
 
 class HumanEval(CodeBenchmark):
@@ -166,13 +155,14 @@ class Mbpp(CodeBenchmark):
 
 
 def python_function(prompt: str, name: str, response: str) -> str:
-    """What defines the function `name`: the response's program, if need be as a completion of
-    `prompt`.
+    """What defines the function `name`: the likeliest program in the response that does, else the
+    likeliest of all as a completion of `prompt`.
     """
-    code = code_block(response, require_fence=False) or response
-    if re.search(rf"^(?:async )?def {re.escape(name)}\b", code, re.MULTILINE):
-        return code
-    return prompt + code
+    defines = re.compile(rf"^(?:async )?def {re.escape(name)}\b", re.MULTILINE)
+    for program in reversed(programs(response) or [response]):
+        if defines.search(program):
+            return program
+    return prompt + (code_block(response) or response)
 
 
 def with_meta(problem: Problem, **meta: Any) -> Problem:

@@ -10,18 +10,16 @@ can measure offline.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmark import Verdict
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark, with_meta
-from k15.evaluation.benchmarks.records import Names, Row
-from k15.rewards.base import GraderFailure
-from k15.sandbox import suites
-from k15.sandbox.extract import code_block
+from k15.graders.base import GraderFailure, Verdict
+from k15.graders.code import suites
+from k15.markdown import blocks, code_block
+from k15.problems.rows import Names, Row
 from k15.sandbox.protocol import Input, Outcome, Program
 from k15.types import Problem
 
@@ -34,7 +32,6 @@ ASK = """\
 Write {count} inputs that a correct program must handle and that tell wrong programs from right \
 ones, small ones and special cases among them. Write each of them in a block of its own between \
 ``` and ```, without its output."""
-BLOCK = re.compile(r"^```[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 SHOWN = 20  # characters of an output in `extracted`
 
 
@@ -98,9 +95,9 @@ class Codeforces(CodeBenchmark):
             return verdict
         return replace(verdict, extracted=self.behaviour(problem, verdict.extracted))
 
-    def vote(self, extracted: str) -> str:
-        """The digest of the outputs."""
-        return extracted.partition(":")[0]
+    def same(self, one: str, other: str) -> bool:
+        """By the digest of the outputs."""
+        return one.partition(":")[0] == other.partition(":")[0]
 
     def behaviour(self, problem: Problem, program: str) -> str | None:
         """A digest of what a program prints on the inputs, then the first words of it.
@@ -134,6 +131,7 @@ def contest(row: Mapping[str, Any]) -> Problem:
         {"type": "stdin", "input": given, "output": wanted, "comparison": "float"}
         for kind in ("public_tests", "private_tests", "generated_tests")
         for given, wanted in zip(*pairs(row.get(kind)), strict=True)
+        if wanted.strip()  # a program that prints nothing would pass
     ]
     return suites.problem(row["name"], row["description"], tests)
 
@@ -157,4 +155,4 @@ def printed(outcome: Outcome) -> str | None:
 
 def fenced(response: str) -> list[str]:
     """The contents of all closed blocks."""
-    return [match[1] for match in BLOCK.finditer(response)]
+    return [block.text for block in blocks(response) if block.closed]

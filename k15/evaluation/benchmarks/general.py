@@ -14,8 +14,9 @@ from threading import Lock
 from typing import Any
 
 from k15.config.errors import ConfigError
-from k15.evaluation.benchmark import Benchmark, Verdict
-from k15.evaluation.benchmarks.choices import LETTERS, chosen, conclusion
+from k15.evaluation.benchmark import Benchmark
+from k15.graders.base import Verdict
+from k15.graders.choices import LETTERS, chosen, conclusion
 from k15.types import Problem
 
 OURS = Path(__file__).with_name("lm_eval_tasks")

@@ -5,18 +5,16 @@ AIME 2024 and 2025, MATH-500, AMC 2023, GSM8K, CMATH (k1.5 §3, App. C).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
 
-from k15.evaluation.benchmark import Verdict
-from k15.evaluation.benchmarks.records import Names, RecordBenchmark, Row, identity
-from k15.records import level_of
-from k15.rewards.math import Extraction, MathVerifier, normalise, rational
-from k15.types import Problem
+from k15.evaluation.benchmarks.graded import QuestionBenchmark
+from k15.graders.math.grader import MathGrader
+from k15.graders.math.verifier import Extraction
+from k15.problems.rows import Row
 
 
-class Verified(RecordBenchmark):
-    """Graded by `MathVerifier`."""
+class MathBenchmark(QuestionBenchmark):
+    """A file or data set of problems with answers; also for one of your own."""
 
     integer_range: ClassVar[tuple[int, int] | None] = None
     """The lowest and the highest answer there can be, where all are whole numbers."""
@@ -30,100 +28,12 @@ class Verified(RecordBenchmark):
             path: as in `RecordBenchmark`.
             extraction: "free" also reads answers outside a `\boxed{}`; "boxed" does not.
             workers: processes of the verifier.
-            source: of `RecordBenchmark`.
+            source: of `QuestionBenchmark`.
         """
-        super().__init__(path, **source)
-        self.extraction = extraction
-        self.verifier = MathVerifier(
-            workers=workers, extraction=extraction, integer_range=self.integer_range
+        grader = MathGrader(
+            extraction=extraction, workers=workers, integer_range=self.integer_range
         )
-
-    def grade(self, problem: Problem, response: str) -> Verdict:
-        """Whether the final answer is equivalent to the reference."""
-        assert problem.answer is not None
-        return self.verify(response, problem.answer)
-
-    def verify(self, response: str, gold: str) -> Verdict:
-        """The verifier's verdict; raises GraderFailure if it broke."""
-        # boxed, so that the whole of it is the answer, whatever the extraction
-        found = self.verifier.verify(response, self._whole(gold))
-        return Verdict(correct=float(found.correct), extracted=found.extracted, how=found.how)
-
-    def check(self, gold: str, row: Row) -> None:
-        """Raise ValueError with place and field if `gold` cannot serve as a reference answer."""
-        if reason := self.refusal(gold):
-            raise row.fault("answer", f"cannot be a reference: {reason}")
-
-    def refusal(self, gold: str) -> str:
-        """Why an answer cannot serve as a reference; empty if it can."""
-        try:
-            self.verifier.check(self._whole(gold))
-        except ValueError as error:
-            return str(error)
-        return ""
-
-    def vote(self, extracted: str) -> str:
-        """One spelling for equal numbers, and for what only looks different."""
-        text = normalise(extracted)
-        value = rational(text)
-        return text if value is None else str(value)
-
-    def __enter__(self) -> Self:
-        self.verifier.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self.verifier.close()
-
-    def _whole(self, gold: str) -> str:
-        return gold if self.extraction == "boxed" else f"\\boxed{{{gold}}}"
-
-
-class MathBenchmark(Verified):
-    """A file or data set of problems with answers; also for one of your own."""
-
-    FIELDS: ClassVar[Names] = {
-        "id": ("unique_id", "id", "ID"),
-        "problem": ("problem", "question", "Problem"),
-        "answer": ("answer", "golden", "Answer"),
-        "level": ("level", "grade"),
-        "subject": ("subject", "type"),
-    }
-
-    def __init__(self, path: str, *, name: str, groups: Sequence[str] = (), **grading: Any) -> None:
-        """Read nothing yet.
-
-        Args:
-            path: as in `RecordBenchmark`.
-            name: as it stands in tables.
-            groups: "level", "subject" or neither: how scores are shown apart.
-            grading: of `Verified`.
-        """
-        self.name = name
-        self.groups = tuple(groups)  # type: ignore[misc]
-        super().__init__(path, **grading)
-
-    def problem(self, row: Row) -> Problem:
-        """Question, answer and level.
-
-        Raises ValueError for an answer that cannot serve as a reference.
-        """
-        answer = self.gold(row)
-        self.check(answer, row)
-        subject = row.get("subject")
-        level = level_of(row.get("level"))
-        meta = {"level": None if level is None else str(level), "subject": subject}
-        return Problem(
-            id=identity(row),
-            prompt=({"role": "user", "content": row.text("problem")},),
-            answer=answer,
-            difficulty=level,
-            meta={key: value for key, value in meta.items() if value is not None},
-        )
-
-    def gold(self, row: Row) -> str:
-        """The reference answer of a record."""
-        return row.answer()
+        super().__init__(path, grader=grader, **source)
 
 
 class Aime(MathBenchmark):

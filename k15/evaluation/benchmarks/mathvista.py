@@ -12,9 +12,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmark import Verdict
-from k15.evaluation.benchmarks.choices import LETTERS, conclusion
-from k15.evaluation.benchmarks.mathvista_rules import (
+from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
+from k15.graders.base import Verdict
+from k15.graders.choices import LETTERS, conclusion
+from k15.graders.mathvista import (
     EXAMPLES,
     extraction_prompt,
     normalise,
@@ -22,9 +23,8 @@ from k15.evaluation.benchmarks.mathvista_rules import (
     quick_extraction,
     rule_extraction,
 )
-from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Names, Row
-from k15.records import read_records
+from k15.problems.records import read_records
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
 Extract = Callable[[str], str]
@@ -134,11 +134,5 @@ class MathVista(PictureBenchmark):
 
 def read_extractions(path: str) -> dict[tuple[str, str], str]:
     """Extraction by pid and response; raises ValueError naming line and field."""
-    names = {"id": ("pid",)}
-    records = read_records(path, "", field="benchmark.mathvista.extractions")
-    rows = [Row(place, record, names, number) for number, (place, record) in enumerate(records)]
-    for row in rows:
-        for part in ("response", "extraction"):
-            if not isinstance(row.get(part), str):
-                raise row.fault(part, "must be text")
-    return {(row.answer("id"), row.get("response")): row.get("extraction") for row in rows}
+    rows = read_records(path, "", {"id": ("pid",)}, setting="benchmark.mathvista.extractions")
+    return {(row.answer("id"), row.response()): row.response("extraction") for row in rows}

@@ -12,11 +12,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmark import Verdict
-from k15.evaluation.benchmarks.choices import LETTERS, chosen, conclusion, listed, plain, stated
-from k15.evaluation.benchmarks.pictures import TAG, MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Row
-from k15.rewards.math import extract
+from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
+from k15.graders.base import Verdict
+from k15.graders.choices import LETTERS, chosen, conclusion, listed, plain, stated
+from k15.graders.math.extract.answers import extract
+from k15.problems.pictures import TAG
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
 SUBJECTS = (
@@ -43,6 +44,7 @@ class MMMU(PictureBenchmark):
         "cot": "Please reason step by step, and put your final answer within \\boxed{}; "
         "of options the letter alone.",
     }
+    FIELDS: ClassVar[Names] = {"picture": tuple(f"image_{number}" for number in range(1, 8))}
     NEEDED = "the fields id, question, options, answer, question_type, image_1 to image_7"
 
     def __init__(
@@ -107,9 +109,9 @@ class MMMU(PictureBenchmark):
             return Verdict(correct=float(letter == problem.answer), extracted=letter, how=how)
         return grade_open(conclusion(response), problem.meta["answers"])
 
-    def vote(self, extracted: str) -> str:
-        """Without case and spaces."""
-        return plain(extracted).lower()
+    def same(self, one: str, other: str) -> bool:
+        """But for case and spaces."""
+        return plain(one).lower() == plain(other).lower()
 
 
 def grade_open(response: str, answers: Sequence[str]) -> Verdict:

@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
-from k15.evaluation.benchmark import Benchmark, Verdict
-from k15.evaluation.benchmarks.choices import conclusion
-from k15.rewards.math import extract
+from k15.evaluation.benchmark import Benchmark
+from k15.graders.base import Verdict
+from k15.graders.choices import conclusion
+from k15.graders.math.extract.answers import extract
 from k15.tasks.base import Task
 from k15.types import Problem
 

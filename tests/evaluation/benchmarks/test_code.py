@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from k15.evaluation.benchmarks.code import HumanEval, Mbpp, python_function
-from k15.rewards.base import GraderFailure
+from k15.graders.base import GraderFailure
 from k15.sandbox.local import LocalSandbox
 from k15.sandbox.protocol import Outcome
 
@@ -73,7 +73,11 @@ def test_a_broken_sandbox_is_no_wrong_answer(tmp_path: Path) -> None:
         def run(self, program, inputs, limits=None):
             yield Outcome(cause="infrastructure", detail="no room left")
 
-    row = {"task_id": "1", "prompt": "def f():\n    ...\n", "test": "def check(f):\n    pass\n"}
+    row = {
+        "task_id": "1",
+        "prompt": "def f():\n    ...\n",
+        "test": "def check(f):\n    assert f() is None\n",
+    }
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps({**row, "entry_point": "f"}))
     benchmark = HumanEval(str(file), sandbox=Broken())

@@ -24,7 +24,7 @@ def test_gold_answers_score_100_percent_and_wrong_ones_none(name: str) -> None:
     if not (DATA / file).exists():
         pytest.skip(f"../shared/data/{file} is not here")
     benchmark = kind(str(DATA / file), name=name)
-    with closing(benchmark.verifier):
+    with closing(benchmark):
         problems = benchmark.problems()
         assert len(problems) == count == len({problem.id for problem in problems})
         for problem in problems:
@@ -58,11 +58,27 @@ def test_a_strict_extraction_reads_boxes_alone(tmp_path: Path) -> None:
         assert benchmark.grade(problem, "\\boxed{5}").correct == 1
 
 
-def test_equal_numbers_vote_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("0.5", "\\frac{1}{2}"),
+        ("10{,}000", "10000"),
+        ("(1,2)", "(1, 2)"),
+        ("5", "x=5"),
+        ("2,3", "3,2"),
+        ("\\$18", "18"),
+        ("\\tan x\\cos x", "\\sin x"),
+    ],
+)
+def test_equal_answers_vote_together(one: str, other: str) -> None:
+    with MathBenchmark("x", name="mine") as benchmark:
+        assert benchmark.same(one, other) and benchmark.same(other, one)
+
+
+def test_different_answers_do_not_vote_together() -> None:
     benchmark = MathBenchmark("x", name="mine")
-    assert benchmark.vote("0.5") == benchmark.vote("\\frac{1}{2}") == benchmark.vote(" \\dfrac12")
-    assert benchmark.vote("10{,}000") == benchmark.vote("10000") != benchmark.vote("1000")
-    assert benchmark.vote("(0, 1)") != benchmark.vote("[0, 1]")
+    for one, other in (("10000", "1000"), ("(0, 1)", "[0, 1]"), ("(1,2)", "(2,1)"), ("", "5")):
+        assert not benchmark.same(one, other) and not benchmark.same(other, one)
 
 
 def test_gsm8k_wants_its_mark(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.program import ProgramPrompting, written
-from k15.rewards.base import GraderFailure
+from k15.graders.base import GraderFailure
 from k15.sandbox.local import LocalSandbox
 from k15.sandbox.protocol import Outcome
 from tests.evaluation.sums import Characters, Sums, answering

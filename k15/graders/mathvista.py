@@ -1,0 +1,192 @@
+"""What MathVista's official scripts do to a record and to a response, as pure functions.
+
+github.com/lupantech/MathVista, evaluation/{build_query,extract_answer,calculate_score}.py. The
+rules of ours, for where no extraction model is asked, are `rule_extraction` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from k15.evaluation.benchmarks.records import Row
+from k15.graders.choices import (
+    BRACKETED,
+    LETTERS,
+    WINDOW,
+    chosen,
+    conclusion,
+    listed,
+    plain,
+    stated,
+)
+from k15.graders.math.extract.answers import extract as boxed
+
+SHAPES = {
+    "text": "the question and provide the correct option letter, e.g., A, B, C, D, at the end",
+    "integer": "the question requiring an integer answer and provide the final value, "
+    "e.g., 1, 2, 3, at the end",
+    "float 1": "the question requiring a floating-point number with one decimal place and provide "
+    "the final value, e.g., 1.2, 1.3, 1.4, at the end",
+    "float 2": "the question requiring a floating-point number with two decimal places and provide "
+    "the final value, e.g., 1.23, 1.34, 1.45, at the end",
+    "list": "the question requiring a Python list as an answer and provide the final list, "
+    "e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end",
+}
+QUICK = re.compile(r'The answer is "(.*)"\.')
+NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|-?\d+(?:\.\d+)?|-?\.\d+")
+LIST = re.compile(r"\[[^\[\]]*\]")
+BOLD = re.compile(r"\*\*(.+?)\*\*")
+WHOLE = 100  # characters up to which a response can be the answer itself
+EXAMPLES = """\
+Read the examples. Then write down the answer that the last response gives, and nothing else.
+
+Hint: Please answer the question requiring an integer answer and provide the final value, \
+e.g., 1, 2, 3, at the end.
+Question: How many bars are taller than 20?
+
+Model response: Three of the bars end above the line at 20: the red, the green and the blue one.
+
+Extracted answer: 3
+
+Hint: Please answer the question requiring a floating-point number with one decimal place and \
+provide the final value, e.g., 1.2, 1.3, 1.4, at the end.
+Question: What part of the circle is shaded?
+
+Model response: Two of the four equal sectors are grey, so one half of the circle is shaded.
+
+Extracted answer: 0.5
+
+Hint: Please answer the question requiring a Python list as an answer and provide the final list, \
+e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end.
+Question: In which two years were the most cars sold?
+
+Model response: The two highest points of the curve are at 1998 and at 2004.
+
+Extracted answer: [1998, 2004]
+
+Hint: Please answer the question and provide the correct option letter, e.g., A, B, C, D, \
+at the end.
+Question: Which angle is the largest?
+Choices:
+(A) the one at P
+(B) the one at Q
+(C) they are equal
+
+Model response: All sides have the same length, so that no angle is larger than another.
+
+Extracted answer: C"""
+
+
+def query(row: Row) -> str:
+    """The official query: hint, question with its unit, choices."""
+    answer_type = row.text("answer_type")
+    shape = answer_type
+    if answer_type == "float":
+        shape = f"float {int(row.get('precision') or 0)}"
+    if row.text("question_type") == "multi_choice":
+        shape = "text"
+    if shape not in SHAPES:
+        raise row.fault("answer_type", f"{shape!r}: must be one of {', '.join(SHAPES)}")
+    unit = f" (Unit: {row.get('unit')})" if row.get("unit") else ""
+    row.text("question")  # has to be there; the official query keeps the spaces around it
+    lines = [f"Hint: Please answer {SHAPES[shape]}.", f"Question: {row.get('question')}{unit}"]
+    if choices := row.texts("choices"):
+        lines += ["Choices:", listed(choices)]
+    return "\n".join(lines).strip()
+
+
+def quick_extraction(response: str, meta: Mapping[str, Any]) -> str | None:
+    """An answer that needs no model: empty, a choice, a whole number, `The answer is "..."`."""
+    if not response.strip() or response in meta["choices"]:
+        return response.strip()
+    number = {"integer": int, "float": float}.get(meta["answer_type"])
+    if number and _parses(response, number):
+        return str(number(response))
+    end = response[-WINDOW:]
+    match = QUICK.search(end) if '".' in end else None  # else each start is tried in vain
+    return match[1] if match else None
+
+
+def extraction_prompt(query: str, response: str, examples: str = EXAMPLES) -> str:
+    """What the extraction model is asked."""
+    return f"{examples}\n\n{query}\n\n{response}\n\nExtracted answer: "
+
+
+def rule_extraction(response: str, meta: Mapping[str, Any]) -> tuple[str, str]:
+    r"""The answer by rules of ours, where no model is asked, and which rule found it.
+
+    What the last `\boxed{}` holds; else what follows the last "answer is"; else the last letter,
+    number or list, in bold if one is; else the only choice that is named; else the response itself
+    if it is short.
+    """
+    response = conclusion(response)[-WINDOW:]
+    if meta["question_type"] == "multi_choice":
+        letter, how = chosen(response, meta["choices"])
+        if letter is not None:
+            return f"({letter})", f"rule: {how}"
+        return _whole(boxed(response) or response)
+    pattern = LIST if meta["answer_type"] == "list" else NUMBER
+    bold = " ".join(BOLD.findall(response))
+    for text, how in (
+        (boxed(response), "box"),
+        (stated(response), "stated"),
+        (bold, "bold"),
+        (response, "last"),
+    ):
+        found = pattern.findall(plain(text).replace("\\,", "")) if text else []
+        if found:
+            # "the answer is 3, because 5 - 2 = 3": the first one is the answer
+            return found[0 if how == "stated" else -1].replace(",", _comma(meta)), f"rule: {how}"
+    return _whole(response)
+
+
+def normalise(extraction: str, meta: Mapping[str, Any]) -> str | None:
+    """An extraction in the form of the answers; None if it has no such form."""
+    if meta["question_type"] == "multi_choice":
+        return _choice(extraction.strip(), meta["choices"])
+    try:
+        if meta["answer_type"] == "integer":
+            return str(int(float(extraction)))
+        if meta["answer_type"] == "float":
+            return str(round(float(extraction), meta["precision"]))
+    except (ValueError, OverflowError):
+        return None
+    return extraction
+
+
+def _choice(extraction: str, choices: Sequence[str]) -> str:
+    """By letter, else the choice with the smallest edit distance."""
+    bracketed = BRACKETED.search(extraction)
+    letter = bracketed[1].upper() if bracketed else extraction
+    if len(letter) == 1 and letter in LETTERS[: len(choices)]:
+        return choices[LETTERS.index(letter)]
+    return min(choices, key=lambda choice: distance(letter, choice))
+
+
+def distance(left: str, right: str) -> int:
+    """Levenshtein distance in characters."""
+    row = list(range(len(right) + 1))
+    for i, a in enumerate(left, 1):
+        previous, row[0] = row[0], i
+        for j, b in enumerate(right, 1):
+            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
+    return row[-1]
+
+
+def _parses(text: str, number: Callable[[str], object]) -> bool:
+    try:
+        number(text)
+    except (ValueError, OverflowError):
+        return False
+    return True
+
+
+def _comma(meta: Mapping[str, Any]) -> str:
+    return "," if meta["answer_type"] == "list" else ""
+
+
+def _whole(response: str) -> tuple[str, str]:
+    text = response.strip()
+    return (text, "rule: whole") if len(text) <= WHOLE else ("", "rule: nothing found")

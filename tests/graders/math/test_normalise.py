@@ -1,0 +1,52 @@
+import pytest
+
+from k15.graders.math.normalise import normalise, unit_of
+
+
+@pytest.mark.parametrize(
+    ("spelling", "normal"),
+    [
+        (r"\dfrac{1}{2}", r"\frac{1}{2}"),
+        (r"\left( 1, 2 \right)", "(1, 2)"),
+        (r"\leftarrow", r"\leftarrow"),
+        ("10,000", "10000"),
+        (r"10{,}000", "10000"),
+        (r"10,\! 000,\!000", "10000000"),
+        (r"1\,000\,000.5", "1000000.5"),
+        (r"\frac{1}{20,\!000}", r"\frac{1}{20000}"),
+        ("(1,234)", "(1,234)"),
+        ("0,111", "0.111"),
+        ("1, 234", "1, 234"),
+        ("2 1/2", "2 1/2"),
+        ("2½", "2 1/2"),
+        (r"$5$.", "5"),
+        (r"\$ 5.", r"\$5"),
+        ("- 5", "-5"),
+        ("x <= 1", r"x\le 1"),
+        ("x² ≥ −3", r"x^{2}\ge-3"),
+        ("28 percent", "28%"),
+        (r"1 \text{ and } 2", "1, 2"),
+        (r"\text{(A)}", "(A)"),
+        (r"\\frac{1}{2}", r"\frac{1}{2}"),
+    ],
+)
+def test_normalise(spelling, normal):
+    assert normalise(spelling) == normal
+
+
+@pytest.mark.parametrize(
+    ("words", "unit"),
+    [
+        ("square centimeters", "cm^2"),
+        ("cm^{2}", "cm^2"),
+        ("sq cm", "cm^2"),
+        ("cubic feet", "ft^3"),
+        ("miles per hour", "mi/h"),
+        ("meters/second", "m/s"),
+        ("square units", ""),
+        ("apples", "apple"),
+        ("", ""),
+    ],
+)
+def test_unit_of(words, unit):
+    assert unit_of(words) == unit

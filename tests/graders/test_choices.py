@@ -1,0 +1,50 @@
+"""Which option a response chooses."""
+
+import pytest
+
+from k15.graders.choices import chosen, listed
+
+WORDS = ["red", "dark red", "blue"]
+
+
+@pytest.mark.parametrize(
+    ("response", "letter"),
+    [
+        ("\\boxed{B}", "B"),
+        ("\\boxed{\\text{(C)}}", "C"),
+        ("\\boxed{dark red}", "B"),
+        ("\\boxed{(B) dark red}", "B"),
+        ("(A) looks right, but the answer is **C**.", "C"),
+        ("The answer is: dark red, because ...", "B"),
+        ("The correct option is (b).", "B"),
+        ("答案是B", "B"),
+        ("First I took (A). Then (C).", "C"),
+        ("It has to be blue.", "C"),
+        ("<think>The answer is A.</think>The answer is B.", "B"),
+        ("B", "B"),
+        ("B. dark red", "B"),
+        ("(B)", "B"),
+        ("It is dark red.", None),  # red or dark red?
+        ("\\boxed{green}", None),
+        ("\\boxed{D}", None),  # there is no fourth option
+        ("A rather difficult question.", None),
+        ("", None),
+    ],
+)
+def test_the_option_of_a_response(response: str, letter: str | None) -> None:
+    assert chosen(response, WORDS)[0] == letter
+
+
+def test_letters_as_options_are_not_found_in_words() -> None:
+    assert chosen("A bad idea, Dad.", ["A", "B", "C", "D"])[0] is None
+    assert chosen("Answer: D", ["A", "B", "C", "D"])[0] == "D"
+
+
+def test_an_option_that_looks_like_a_letter_is_found_by_its_text() -> None:
+    """`(b)` may be the third option's text; written exactly so it is that."""
+    assert chosen("\\boxed{(b)}", ["(c)", "(a)", "(b)"])[0] == "C"
+    assert chosen("\\boxed{B}", ["(c)", "(a)", "(b)"])[0] == "B"
+
+
+def test_options_are_listed_with_their_letters() -> None:
+    assert listed(["x", "y"]) == "(A) x\n(B) y"
