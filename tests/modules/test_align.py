@@ -54,7 +54,10 @@ def test_the_loss_is_the_cross_entropy_of_labelled_patches() -> None:
 
 
 def test_a_few_steps_teach_the_tower_and_leave_the_language_model() -> None:
-    """20 steps; guessing among the 128 words costs log 128 = 4.85 nats."""
+    """20 steps; guessing among the 128 words costs log 128 = 4.85 nats, 0.8 of it 3.88.
+
+    Seeds 0 to 4 end between 2.77 and 3.37.
+    """
     of, untouched = policy(), policy()
     trainer = fit_pictures(AlignModule(of, learning_rate=2e-2), pictures=640)
     assert float(trainer.callback_metrics["val/loss"]) < 0.8 * math.log(128)

