@@ -124,6 +124,7 @@ REWRITES = [
         (r"(?<![\w,%})]) | (?!\w)", ""),
     )
 ]
+NUMBER_ALONE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 METRES = re.compile("(?<=[0-9 ])m(?=[²³])")  # m^2 in LaTeX is the square of a symbol
 SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 COMMAND_BACKSLASHES = re.compile(r"\\\\(?=[A-Za-z({\[])")
@@ -139,6 +140,8 @@ WRAPPED = re.compile(
 
 def normalise(answer: str) -> str:
     r"""One spelling for what only looks different: `\dfrac`, `\left(`, spaces, `10{,}000`."""
+    if NUMBER_ALONE.fullmatch(answer):  # as most answers are
+        return answer
     if not answer.isascii():
         answer = METRES.sub(r"\\text{m}", VULGAR_FRACTION.sub(r" \g<0>", answer))
         answer = SUPERSCRIPT.sub(r"^{\g<0>}", answer)

@@ -13,7 +13,6 @@ from random import Random
 
 import pytest
 
-from k15.graders.math.compare.exact import rational
 from k15.graders.math.normalise import normalise
 from k15.graders.math.read.answers import read
 from k15.graders.math.read.kinds import Quantity
@@ -150,7 +149,7 @@ def numbers(chosen: list[str]) -> Iterator[tuple[str, str, str, bool]]:
 def expressions(chosen: list[str]) -> Iterator[tuple[str, str, str, bool]]:
     for gold in chosen:
         if plain(gold) is None:
-            single = one_value(gold) and rational(normalise(gold)) is None
+            single = one_value(gold)
             for name, writing in ANY.items():
                 if single or "…" not in name:
                     yield name, writing(gold.rstrip(". ")), gold, True
