@@ -135,7 +135,7 @@ def sample_entry(sample: Sample, run: int, problem: int, book: FormulaBook) -> d
         "tokens": sample.tokens,
         "finish": sample.finish,
         "extracted": None if sample.extracted is None else book.answer(sample.extracted),
-        "how": sample.how,
+        "how": "; ".join(filter(None, (sample.found, sample.how))),
     }
 
 

@@ -11,17 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from k15.evaluation.benchmarks.records import Row
-from k15.graders.choices import (
-    BRACKETED,
-    LETTERS,
-    WINDOW,
-    chosen,
-    conclusion,
-    listed,
-    plain,
-    stated,
-)
-from k15.graders.math.extract.answers import extract as boxed
+from k15.graders.choices import LETTERS, WINDOW, chosen, listed
+from k15.graders.math.extract.answers import extract, prepared
+from k15.graders.math.extract.claims import Claim, claims
+from k15.tasks.thoughts import conclusion
 
 SHAPES = {
     "text": "the question and provide the correct option letter, e.g., A, B, C, D, at the end",
@@ -35,7 +28,11 @@ SHAPES = {
     "e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end",
 }
 QUICK = re.compile(r'The answer is "(.*)"\.')
-NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|-?\d+(?:\.\d+)?|-?\.\d+")
+MINUS = r"(?:(?<![\w)])[-−–])?"
+NUMBER = re.compile(
+    rf"{MINUS}\d{{1,3}}(?:(?:,|\{{,\}}|\\,)\d{{3}})+(?!\d)(?:\.\d+)?|{MINUS}\d+(?:\.\d+)?|{MINUS}\.\d+"
+)
+BRACKETED = re.compile(r"\(([A-Za-z])\)")
 LIST = re.compile(r"\[[^\[\]]*\]")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 WHOLE = 100  # characters up to which a response can be the answer itself
@@ -117,28 +114,23 @@ def extraction_prompt(query: str, response: str, examples: str = EXAMPLES) -> st
 def rule_extraction(response: str, meta: Mapping[str, Any]) -> tuple[str, str]:
     r"""The answer by rules of ours, where no model is asked, and which rule found it.
 
-    What the last `\boxed{}` holds; else what follows the last "answer is"; else the last letter,
-    number or list, in bold if one is; else the only choice that is named; else the response itself
-    if it is short.
+    What is claimed last, in a `\boxed{}` or a closing phrase; else the last letter, number or list,
+    in bold if one is; else the only choice that is named; else the response itself if it is short.
     """
     response = conclusion(response)[-WINDOW:]
     if meta["question_type"] == "multi_choice":
-        letter, how = chosen(response, meta["choices"])
-        if letter is not None:
-            return f"({letter})", f"rule: {how}"
-        return _whole(boxed(response) or response)
+        choice = chosen(response, meta["choices"])
+        if choice.text is not None:
+            return f"({choice.text})", choice.how
+        return _whole(extract(response).text or response)
+    text = prepared(response)
     pattern = LIST if meta["answer_type"] == "list" else NUMBER
-    bold = " ".join(BOLD.findall(response))
-    for text, how in (
-        (boxed(response), "box"),
-        (stated(response), "stated"),
-        (bold, "bold"),
-        (response, "last"),
-    ):
-        found = pattern.findall(plain(text).replace("\\,", "")) if text else []
-        if found:
-            # "the answer is 3, because 5 - 2 = 3": the first one is the answer
-            return found[0 if how == "stated" else -1].replace(",", _comma(meta)), f"rule: {how}"
+    for claim in claims(text):
+        if found := pattern.findall(claim.text.partition("\n")[0]):
+            return _spelled(found[_place(claim)], meta), claim.how
+    for part, how in ((" ".join(BOLD.findall(response)), "bold"), (text, "last number")):
+        if found := pattern.findall(part):
+            return _spelled(found[-1], meta), how
     return _whole(response)
 
 
@@ -183,10 +175,17 @@ def _parses(text: str, number: Callable[[str], object]) -> bool:
     return True
 
 
-def _comma(meta: Mapping[str, Any]) -> str:
-    return "," if meta["answer_type"] == "list" else ""
+def _place(claim: Claim) -> int:
+    """Which number of a claim counts: of "the answer is 3, because 5 - 2 = 3" the first one."""
+    return 0 if claim.part == "start" else -1
+
+
+def _spelled(found: str, meta: Mapping[str, Any]) -> str:
+    """A number or list as Python writes it."""
+    found = re.sub("[−–]", "-", found)
+    return found if meta["answer_type"] == "list" else re.sub(r"[^-\d.]", "", found)
 
 
 def _whole(response: str) -> tuple[str, str]:
     text = response.strip()
-    return (text, "rule: whole") if len(text) <= WHOLE else ("", "rule: nothing found")
+    return (text, "whole") if len(text) <= WHOLE else ("", "none")

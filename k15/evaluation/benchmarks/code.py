@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.records import RecordBenchmark
 from k15.graders.base import Verdict
-from k15.graders.choices import conclusion
 from k15.graders.code import suites
 from k15.graders.code.cases import read_case
 from k15.graders.code.grader import CodeGrader
@@ -19,6 +18,7 @@ from k15.graders.code.judge import Judge
 from k15.markdown import code_block, programs
 from k15.problems.rows import Row
 from k15.sandbox.protocol import Language, Limits, Program, Sandbox
+from k15.tasks.thoughts import conclusion
 from k15.types import Problem
 
 FUNCTION: Mapping[str, str] = {

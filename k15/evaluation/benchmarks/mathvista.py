@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
 from k15.graders.base import Verdict
-from k15.graders.choices import LETTERS, conclusion
+from k15.graders.choices import LETTERS
 from k15.graders.mathvista import (
     EXAMPLES,
     extraction_prompt,
@@ -25,6 +25,7 @@ from k15.graders.mathvista import (
 )
 from k15.problems.records import read_records
 from k15.problems.rows import Names, Row
+from k15.tasks.thoughts import conclusion
 from k15.types import Problem
 
 Extract = Callable[[str], str]
@@ -97,10 +98,13 @@ class MathVista(PictureBenchmark):
         }
         if question_type == "multi_choice" and not meta["choices"]:
             raise row.fault("choices", "must list the choices of a multi_choice question")
+        answer = row.answer()
+        if not isinstance(row.get("answer"), str):  # a number: 2.0 is "2.0" to one decimal
+            answer = normalise(answer, meta) or answer
         return Problem(
             id=row.answer("id"),
             prompt=({"role": "user", "content": meta["query"]},),
-            answer=row.answer(),
+            answer=answer,
             domain="vision",
             meta=meta,
         )
@@ -111,11 +115,12 @@ class MathVista(PictureBenchmark):
         return self.grade_extraction(problem, found, how)
 
     def grade_extraction(self, problem: Problem, extraction: str, how: str = "given") -> Verdict:
-        """The verdict on an answer that has been extracted already."""
+        """The verdict on an answer that has been extracted already, by the rule `how`."""
         prediction = normalise(extraction, problem.meta)
         if self.ignore_empty and not extraction.strip():
-            prediction, how = None, f"{how}, empty"
-        return Verdict(correct=float(prediction == problem.answer), extracted=prediction, how=how)
+            prediction, how = None, "none"
+        correct = prediction == problem.answer
+        return Verdict(correct=correct, extracted=prediction, how="official rule", found=how)
 
     def extraction(self, problem: Problem, response: str) -> tuple[str, str]:
         """The answer in a response, and how it was found."""
