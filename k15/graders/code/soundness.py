@@ -139,8 +139,10 @@ class Trail:
         if isinstance(condition, ast.Compare) and isinstance(condition.ops[0], REFLEXIVE):
             sides = (condition.left, *condition.comparators)
             own = [names_read(side) - BUILTINS for side in sides]
-            held = all(names and names <= self.handed for names in own)
-            return held or is_true(condition) or all(map(self.asks, sides))
+            shared = set.intersection(*own)
+            changed = shared and set.union(*own) <= self.handed
+            returned = shared and all(map(self.asks, sides))
+            return bool(changed or returned) or is_true(condition)
         return is_true(condition)
 
     def functions_handed_over(self) -> str:
