@@ -17,6 +17,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
 
 from k15.graders.code.syntax import (
+    REFLEXIVE,
     Function,
     bound,
     caught_names,
@@ -32,6 +33,7 @@ from k15.graders.code.syntax import (
     name_of,
     names_read,
     own_names,
+    running,
     targets,
 )
 
@@ -94,10 +96,13 @@ class Trail:
         """Names that stand for a function of the program, or call one."""
         self.results: set[str] = set()
         """Names that stand for what one returned; attributes are known by their names, too."""
+        self.handed: set[str] = set()
+        """Names of arguments, which one may have changed in place."""
         before = -1
         while before < (before := len(self.functions) + len(self.results)):
             for node in ast.walk(tree):
                 self._follow(node)
+        self.running = running(tree)
 
     def asks(self, node: ast.AST) -> bool:
         """Whether an expression holds a call of the program, or what one returned."""
@@ -112,17 +117,33 @@ class Trail:
             yield node
         hidden = node.body if hides_errors(node) else []
         for child in ast.iter_child_nodes(node):
-            if child not in hidden:
+            idle = isinstance(child, Function) and child.name not in self.running
+            if child not in hidden and not idle:
                 yield from self.decisive(child)
 
     def _decides(self, node: ast.AST) -> bool:
         if isinstance(node, ast.Assert):
-            return self.asks(node.test) and not is_true(node.test)
+            asks = self.asks(node.test) or names_read(node.test) & self.handed
+            return bool(asks) and not self._fulfils_itself(node.test)
         if isinstance(node, ast.If | ast.While):
             return self.asks(node.test) and ends(node)
         if isinstance(node, ast.Call):
             return is_assertion_method(node.func) and self.asks(node)
         return isinstance(node, ast.Try) and self._expects_an_exception(node)
+
+    def _fulfils_itself(self, condition: ast.expr) -> bool:
+        """Whether it compares what the program returned, or changed, with nothing else."""
+        if isinstance(condition, ast.BoolOp):
+            parts = map(self._fulfils_itself, condition.values)
+            return any(parts) if isinstance(condition.op, ast.Or) else all(parts)
+        if isinstance(condition, ast.Compare) and isinstance(condition.ops[0], REFLEXIVE):
+            sides = (condition.left, *condition.comparators)
+            own = [names_read(side) - BUILTINS for side in sides]
+            shared = set.intersection(*own)
+            changed = shared and set.union(*own) <= self.handed
+            returned = shared and all(map(self.asks, sides))
+            return bool(changed or returned) or is_true(condition)
+        return is_true(condition)
 
     def functions_handed_over(self) -> str:
         """An argument of the program's that is a function of the test."""
@@ -181,7 +202,7 @@ class Trail:
                 self._pass_on(node)
             elif name_of(node.func) in self.functions:  # which may change its arguments in place
                 given = {name for value in node.args for name in names_read(value)}
-                self.results |= given - self.functions
+                self.handed |= given - self.functions - self.results
         elif isinstance(node, ast.If | ast.Try):
             asked = [node.test] if isinstance(node, ast.If) else node.body
             if any(map(self.asks, asked)):

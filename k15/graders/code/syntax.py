@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterator
 from typing import TypeGuard
 
+REFLEXIVE = (ast.Eq, ast.Is, ast.LtE, ast.GtE)
+"""Comparisons that hold between a thing and itself."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -23,6 +26,31 @@ def bound(tree: ast.AST) -> set[str]:
         elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.MatchMapping):
             found.add(getattr(node, "name", None) or getattr(node, "rest", None) or "")
     return found
+
+
+def running(tree: ast.Module) -> set[str]:
+    """Names of the functions and methods that the module's statements may lead to."""
+    definitions: dict[str, list[ast.AST]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, Function | ast.ClassDef):
+            definitions.setdefault(node.name, []).append(node)
+    found: set[str] = set()
+    ahead: list[ast.AST] = [tree]
+    while ahead:
+        for node in statements(ahead.pop()):
+            name = node.name if isinstance(node, Function) else name_of(node)
+            if name in definitions and name not in found:
+                found.add(name)
+                ahead += definitions[name]
+    return found
+
+
+def statements(node: ast.AST) -> Iterator[ast.AST]:
+    """What runs with a node: nothing of the functions that it defines; all methods of a class."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(node, ast.ClassDef) or not isinstance(child, Function | ast.ClassDef):
+            yield child
+            yield from statements(child)
 
 
 def imported(tree: ast.Module) -> set[str]:
@@ -95,8 +123,7 @@ def is_true(condition: ast.expr) -> bool:
         return any(parts) if isinstance(condition.op, ast.Or) else all(parts)
     if isinstance(condition, ast.Compare):
         sides = [ast.dump(side) for side in (condition.left, *condition.comparators)]
-        same = (ast.Eq, ast.Is, ast.LtE, ast.GtE)
-        return len(set(sides)) == 1 and all(isinstance(op, same) for op in condition.ops)
+        return len(set(sides)) == 1 and all(isinstance(op, REFLEXIVE) for op in condition.ops)
     if isinstance(condition, ast.Tuple | ast.List | ast.Set):
         return bool(condition.elts)
     if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not):

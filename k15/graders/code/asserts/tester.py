@@ -48,7 +48,7 @@ def run(connection: Connection, request: Mapping[str, Any]) -> None:
 
 def prepared(request: Mapping[str, Any]) -> dict[str, Any]:
     """The request, with the namespace that the prelude makes for the asserts."""
-    names: dict[str, Any] = {"__name__": "test"}
+    names: dict[str, Any] = {"__name__": "__main__"}  # `if __name__ == "__main__"` is to run
     if "code" in request:
         exec(compile(request["prelude"], "prelude", "exec", dont_inherit=True), names)
     return {**request, "namespace": names}
