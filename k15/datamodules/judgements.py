@@ -95,7 +95,8 @@ class RecordJudgements:
         correct = row.get("correct")
         if not isinstance(correct, bool):
             raise row.fault("correct", "must be true or false")
-        reference, response = row.answer("reference"), row.clean("response", row.response())
+        reference = row.answer("reference")
+        response = row.clean("response", row.verbatim("response"))
         if row.get("reasoning"):
             reasoning = row.text("reasoning")
         else:

@@ -107,7 +107,7 @@ def given_responses(path: str, benchmark: str, known: set[str]) -> list[Response
     seen: dict[str, int] = {}
     responses = []
     for row in read_records(path, "train", {"id": ("id", "pid")}, setting="responses"):
-        problem, text = row.answer("id"), row.response()
+        problem, text = row.answer("id"), row.verbatim("response")
         if problem not in known:
             raise ConfigError(f"{row.place}: benchmark {benchmark} has no problem {problem!r}")
         index = seen.get(problem, 0)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from k15.config.errors import ConfigError
-from k15.problems.values import as_text, described, flaw, level_of
+from k15.problems.values import as_text, as_texts, described, flaw, level_of
 from k15.types import Problem
 
 Names = Mapping[str, Sequence[str]]
 """Part of a problem -> the names a record may have for it; the first one there counts."""
+WHOLE = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +43,8 @@ class Row:
             raise self.fault(part, "must be text")
         return self.clean(part, value.strip())
 
-    def response(self, part: str = "response") -> str:
-        """What a model wrote, as it is: it may be empty, and hold anything."""
+    def verbatim(self, part: str) -> str:
+        """A text as it is, such as a model's response: it may be empty, and hold anything."""
         value = self.get(part)
         if not isinstance(value, str):
             raise self.fault(part, "must be text")
@@ -64,14 +66,30 @@ class Row:
     def texts(self, part: str) -> list[str]:
         """A list of texts or numbers, as texts; empty where the part is missing or null."""
         given = self.get(part)
-        if given is None:
-            return []
-        if not isinstance(given, list | tuple):
+        return [] if given is None else self.texts_of(part, given)
+
+    def texts_of(self, part: str, value: Any) -> list[str]:
+        """The same for a value that was read out of the part."""
+        texts = as_texts(value)
+        if texts is None:
             raise self.fault(part, "must be a list of texts")
-        values = [value if isinstance(value, str) else as_text(value) for value in given]
-        if None in values:
-            raise self.fault(part, "must be a list of texts")
-        return [self.clean(part, value) for value in values if value is not None]
+        return [self.clean(part, text) for text in texts]
+
+    def whole(self, part: str) -> int | None:
+        """A whole number that is not negative; None where the part is missing or null."""
+        if self.get(part) is None:
+            return None
+        text = self.answer(part)
+        if not WHOLE.fullmatch(text):
+            raise self.fault(part, "must be a whole number")
+        return int(text)
+
+    def mapping(self, part: str) -> Mapping[str, Any]:
+        """A mapping, empty where the part is missing or null."""
+        value = self.get(part)
+        if value is not None and not isinstance(value, Mapping):
+            raise self.fault(part, "must be a mapping")
+        return value or {}
 
     def level(self, part: str = "level") -> int | None:
         """How difficult the problem is; None where it does not say."""

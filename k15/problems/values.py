@@ -29,6 +29,15 @@ def as_text(value: Any) -> str | None:
     return (text.rstrip("0").rstrip(".") if "." in text else text) if number else "0"
 
 
+def as_texts(value: Any) -> list[str] | None:
+    """A list of texts or numbers as texts, with the space around them; None for all else."""
+    if not isinstance(value, list | tuple):
+        return None
+    texts = [item if isinstance(item, str) else as_text(item) for item in value]
+    found = [text for text in texts if text is not None]
+    return found if len(found) == len(texts) else None
+
+
 def flaw(text: str) -> str | None:
     """What makes a text unusable, for a person; None if nothing does."""
     found = UNREADABLE.search(text)

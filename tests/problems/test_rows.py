@@ -77,8 +77,19 @@ def test_a_list_of_texts_may_hold_numbers_but_no_lists() -> None:
             row.texts(part)
 
 
+def test_a_whole_number_and_a_mapping_may_be_missing_but_nothing_else() -> None:
+    row = Row("here", {"a": 2.0, "b": "3", "c": {"x": 1}, "d": None})
+    assert [row.whole(part) for part in ("a", "b", "d", "absent")] == [2, 3, None, None]
+    assert (row.mapping("c"), row.mapping("d")) == ({"x": 1}, {})
+    for value in (-1, 0.5, "x", [1], "9" * 30, float("nan")):
+        with pytest.raises(ValueError, match="here: field 'a' must be"):
+            Row("here", {"a": value}).whole("a")
+    with pytest.raises(ValueError, match=r"field 'a' must be a mapping, got \['x'\] \(a list\)"):
+        Row("here", {"a": ["x"]}).mapping("a")
+
+
 def test_a_response_may_be_anything_that_is_text() -> None:
-    assert Row("here", {"response": "\ud800\0"}).response() == "\ud800\0"
-    assert Row("here", {"response": ""}).response() == ""
+    assert Row("here", {"response": "\ud800\0"}).verbatim("response") == "\ud800\0"
+    assert Row("here", {"response": ""}).verbatim("response") == ""
     with pytest.raises(ValueError, match="field 'response' must be text"):
-        Row("here", {"response": ["a"]}).response()
+        Row("here", {"response": ["a"]}).verbatim("response")

@@ -76,7 +76,7 @@ class CodeBenchmark(RecordBenchmark):
             problem = convert(row.record)
             for test in problem.tests:
                 read_case(test)
-        except (SyntaxError, ValueError, LookupError, TypeError) as error:
+        except (SyntaxError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ConfigError(f"{row.place}: its tests cannot be used: {error!r}") from error
         if not problem.tests:
             raise ConfigError(f"{row.place}: it has no tests")

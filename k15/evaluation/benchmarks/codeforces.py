@@ -138,7 +138,11 @@ def contest(row: Mapping[str, Any]) -> Problem:
 
 def pairs(tests: Mapping[str, Sequence[str]] | None) -> tuple[Sequence[str], Sequence[str]]:
     """Inputs and outputs of one kind of tests."""
-    return (tests["input"], tests["output"]) if tests else ((), ())
+    if not tests:
+        return (), ()
+    if isinstance(tests["input"], str) or isinstance(tests["output"], str):
+        raise ValueError("input and output must be lists of texts")
+    return tests["input"], tests["output"]
 
 
 def printed(outcome: Outcome) -> str | None:

@@ -100,7 +100,7 @@ class LiveCodeBench(CodeBenchmark):
 
 def as_problem(row: Row, day: date) -> Problem:
     """A row with all its tests."""
-    starter = row.get("starter_code") or ""
+    starter = row.verbatim("starter_code") if row.get("starter_code") else ""
     metadata = row.get("metadata") or "{}"
     metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
     tests = unpacked(row.get("public_test_cases")) + unpacked(row.get("private_test_cases"))

@@ -29,6 +29,7 @@ from k15.types import Problem
 
 Extract = Callable[[str], str]
 """A model that is asked for the answer in a response: prompt -> what it says."""
+QUESTION_TYPES = ("multi_choice", "free_form")
 
 
 class MathVista(PictureBenchmark):
@@ -84,14 +85,15 @@ class MathVista(PictureBenchmark):
     def problem(self, row: Row) -> Problem:
         """Query behind picture; `meta` holds what the rule needs and the groups."""
         question_type, answer_type = row.text("question_type"), row.text("answer_type")
-        precision = row.get("precision")
+        if question_type not in QUESTION_TYPES:
+            raise row.fault("question_type", f"must be {' or '.join(QUESTION_TYPES)}")
         meta = {
             "question_type": question_type,
             "answer_type": answer_type,
-            "precision": None if precision is None else int(precision),
+            "precision": row.whole("precision"),
             "choices": row.texts("choices"),
             "query": query(row),
-            **{k: v for k, v in (row.get("metadata") or {}).items() if k in self.groups},
+            **{k: v for k, v in row.mapping("metadata").items() if k in self.groups},
         }
         if question_type == "multi_choice" and not meta["choices"]:
             raise row.fault("choices", "must list the choices of a multi_choice question")
@@ -135,4 +137,5 @@ class MathVista(PictureBenchmark):
 def read_extractions(path: str) -> dict[tuple[str, str], str]:
     """Extraction by pid and response; raises ValueError naming line and field."""
     rows = read_records(path, "", {"id": ("pid",)}, setting="benchmark.mathvista.extractions")
-    return {(row.answer("id"), row.response()): row.response("extraction") for row in rows}
+    keys = [(row.answer("id"), row.verbatim("response")) for row in rows]
+    return {key: row.verbatim("extraction") for key, row in zip(keys, rows, strict=True)}

@@ -73,6 +73,8 @@ class MMMU(PictureBenchmark):
         options = literal(row, "options") if row.get("options") else []
         name = row.answer("id")
         answers = literal(row, "answer") if _is_list(row.get("answer")) else [row.answer()]
+        if not answers:
+            raise row.fault("answer", "must not be empty")
         if options and answers[0] not in LETTERS[: len(options)]:
             raise row.fault("answer", f"must be the letter of one of {len(options)} options")
         return Problem(
@@ -140,11 +142,9 @@ def literal(row: Row, part: str) -> list[str]:
     if isinstance(value, str):
         try:
             value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
             raise row.fault(part, "must be a list of texts") from None
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise row.fault(part, "must be a list of texts")
-    return value
+    return row.texts_of(part, value)
 
 
 def _is_list(value: Any) -> bool:

@@ -12,9 +12,28 @@ from __future__ import annotations
 
 import ast
 import builtins
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
-from typing import TypeGuard
+
+from k15.graders.code.syntax import (
+    Function,
+    bound,
+    caught_names,
+    ends,
+    fails,
+    hides_errors,
+    imported,
+    is_assertion_method,
+    is_constant,
+    is_false,
+    is_read,
+    is_true,
+    name_of,
+    names_read,
+    own_names,
+    targets,
+)
 
 BUILTINS = frozenset(dir(builtins)) | {"__name__", "__file__", "__doc__"}
 MERE_LOOKS = frozenset(
@@ -22,7 +41,6 @@ MERE_LOOKS = frozenset(
 )
 """Builtin functions that do not call the function which they are given."""
 Binder = ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr | ast.For | ast.comprehension
-Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @lru_cache(maxsize=2**14)
@@ -31,12 +49,18 @@ def fault(code: str, prelude: str, entry_points: tuple[str, ...]) -> str:
     if not entry_points:
         return "entry_point names no function of the program"
     tree = ast.parse(code)
+    if foreign := imported(tree) - sys.stdlib_module_names:
+        return (
+            f"it imports {', '.join(sorted(foreign))}: the sandbox has the standard library alone"
+        )
     if missing := unknown_names(tree, {*bound(ast.parse(prelude)), *entry_points}):
         return f"{', '.join(sorted(missing))}: neither imported nor defined by code or prelude"
     if redefined := sorted({*entry_points} & own_names(tree)):
         return f"it defines {', '.join(redefined)} itself"
     if any(isinstance(node, ast.Assert) and is_false(node.test) for node in tree.body):
         return "an assert of it always fails"
+    if caught := {name for name in caught_names(tree) if name in entry_points}:
+        return f"it catches {', '.join(caught)}: the program's errors cross as builtin ones"
     trail = Trail(tree, entry_points)
     if handed := trail.functions_handed_over():
         return f"it hands a function to the program: {handed}"
@@ -58,34 +82,6 @@ def unknown_names(tree: ast.Module, known: Collection[str]) -> set[str]:
         return set()
     read = {node.id for node in ast.walk(tree) if is_read(node)}
     return read - names - BUILTINS - set(known)
-
-
-def bound(tree: ast.AST) -> set[str]:
-    """Every name that an assignment, import, definition or parameter binds, in any scope."""
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            found.add(node.id)
-        elif isinstance(node, ast.alias):
-            found.add((node.asname or node.name).partition(".")[0])
-        elif isinstance(node, Function | ast.ClassDef | ast.ExceptHandler):
-            found.add(node.name or "")
-        elif isinstance(node, ast.arg):
-            found.add(node.arg)
-        elif isinstance(node, ast.MatchAs | ast.MatchStar | ast.MatchMapping):
-            found.add(getattr(node, "name", None) or getattr(node, "rest", None) or "")
-    return found
-
-
-def own_names(tree: ast.Module) -> set[str]:
-    """What the module's own statements bind: its globals."""
-    found: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, Function | ast.ClassDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom | ast.Assign | ast.AnnAssign):
-            found |= bound(node)
-    return found
 
 
 class Trail:
@@ -180,8 +176,12 @@ class Trail:
         elif isinstance(node, Function | ast.ClassDef):
             if any(name_of(part) in self.functions for part in ast.walk(node)):
                 self.functions.add(node.name)
-        elif isinstance(node, ast.Call) and name_of(node.func) in self.helpers:
-            self._pass_on(node)
+        elif isinstance(node, ast.Call):
+            if name_of(node.func) in self.helpers:
+                self._pass_on(node)
+            elif name_of(node.func) in self.functions:  # which may change its arguments in place
+                given = {name for value in node.args for name in names_read(value)}
+                self.results |= given - self.functions
         elif isinstance(node, ast.If | ast.Try):
             asked = [node.test] if isinstance(node, ast.If) else node.body
             if any(map(self.asks, asked)):
@@ -211,88 +211,3 @@ class Trail:
         """`try: f(-1)`, and an error where that raises none."""
         after = (*node.body, *node.orelse)
         return any(map(self.asks, node.body)) and any(fails(part) for part in after)
-
-
-def name_of(node: ast.AST) -> str:
-    """Of a name or an attribute."""
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
-def targets(node: ast.AST) -> set[str]:
-    """The names and attributes that are assigned to below a node."""
-    return {
-        name_of(part)
-        for part in ast.walk(node)
-        if isinstance(part, ast.Name | ast.Attribute) and isinstance(part.ctx, ast.Store)
-    }
-
-
-def names_read(node: ast.AST) -> set[str]:
-    return {part.id for part in ast.walk(node) if is_read(part)}
-
-
-def is_read(node: ast.AST) -> TypeGuard[ast.Name]:
-    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
-
-
-def is_assertion_method(function: ast.AST) -> bool:
-    """`self.assertEqual` of unittest, and the like."""
-    return isinstance(function, ast.Attribute) and function.attr.startswith("assert")
-
-
-def is_constant(node: ast.AST) -> bool:
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
-
-
-def is_true(condition: ast.expr) -> bool:
-    """Whether it holds whatever its names stand for."""
-    if isinstance(condition, ast.BoolOp):
-        parts = map(is_true, condition.values)
-        return any(parts) if isinstance(condition.op, ast.Or) else all(parts)
-    if isinstance(condition, ast.Compare):
-        sides = [ast.dump(side) for side in (condition.left, *condition.comparators)]
-        same = (ast.Eq, ast.Is, ast.LtE, ast.GtE)
-        return len(set(sides)) == 1 and all(isinstance(op, same) for op in condition.ops)
-    if isinstance(condition, ast.Tuple | ast.List | ast.Set):
-        return bool(condition.elts)
-    if isinstance(condition, ast.UnaryOp) and isinstance(condition.op, ast.Not):
-        return is_false(condition.operand)
-    return isinstance(condition, ast.Lambda) or (
-        isinstance(condition, ast.Constant) and bool(condition.value)
-    )
-
-
-def is_false(condition: ast.expr) -> bool:
-    return is_constant(condition) and not ast.literal_eval(condition)
-
-
-def fails(node: ast.AST) -> bool:
-    """Whether a statement raises, or asserts what is false."""
-    return any(
-        isinstance(part, ast.Raise)
-        or (isinstance(part, ast.Assert) and is_false(part.test))
-        or (isinstance(part, ast.Call) and name_of(part.func) in ("exit", "quit", "_exit", "fail"))
-        for part in ast.walk(node)
-    )
-
-
-def ends(node: ast.If | ast.While) -> bool:
-    """Whether one of its branches ends the test."""
-    return any(fails(part) for part in (*node.body, *node.orelse))
-
-
-def hides_errors(node: ast.AST) -> TypeGuard[ast.Try | ast.With]:
-    """Whether what is asserted in its body may fail without ending the test."""
-    if isinstance(node, ast.Try):
-        return any(not any(map(fails, handler.body)) for handler in node.handlers)
-    return isinstance(node, ast.With) and any(
-        isinstance(item.context_expr, ast.Call)
-        and name_of(item.context_expr.func) in ("suppress", "raises", "assertRaises")
-        for item in node.items
-    )

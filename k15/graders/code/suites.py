@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from k15.graders.code.soundness import own_names
+from k15.graders.code.syntax import own_names
 from k15.sandbox.protocol import Language
 from k15.types import Problem
 

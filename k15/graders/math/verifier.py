@@ -1,8 +1,6 @@
 r"""Mathematical equivalence of the answer in a response and the reference answer.
 
-    response ─ math_extract ─► answer ─ math_text ─► spelling ─ math_exact ─► decided
-                                                                     └─► else math-verify, in a
-                                                                     process that can be killed
+The way of an answer is drawn in `k15.graders.math`.
 
 Nine answers in ten are decided by exact arithmetic in this process. math-verify's own limits are
 alarms in wall-clock time, which only the main thread may set and which make a grade depend on the
@@ -21,8 +19,8 @@ from typing import Literal, get_args
 
 from k15.graders.base import Verdict, each_once
 from k15.graders.math.algebra.values import Rational, TooLarge
-from k15.graders.math.compare.equality import Percent, Policy, Rounding
 from k15.graders.math.compare.exact import LONGEST, exact, quietly_read, rational, refused
+from k15.graders.math.compare.quantities import Percent, Policy, Rounding
 from k15.graders.math.extract.answers import extract, extract_choice, extract_free
 from k15.graders.math.normalise import normalise
 from k15.graders.math.read.answers import read
@@ -64,8 +62,8 @@ class MathVerifier:
                 "the final answer is", else the last formula or number, as for an evaluation of
                 models that do not box, and it reads the gold answer in the same way; "choice" the
                 letter of a multiple-choice question.
-            percent: see `math_equality.Policy`.
-            rounding: see `math_equality.Policy`.
+            percent: see `compare.quantities.Policy`.
+            rounding: see `compare.quantities.Policy`.
             integer_range: the lowest and the highest answer there can be, such as [0, 999] for
                 AIME: answers are then compared as whole numbers, and nothing else is right.
         """
