@@ -1,39 +1,36 @@
-"""MathVista by its official rule: query, extraction, normalisation, string equality.
+"""MathVista as it is asked officially; graded by its official rule (`k15.graders.mathvista`).
 
-    response ─ quick rules ─► extraction ─ normalise ─► equal to the answer, as a string
-                   └─► else a model is asked, or, where there is none, rules of ours
-
-Rule: github.com/lupantech/MathVista, evaluation/{build_query,extract_answer,calculate_score}.py.
+Queries: github.com/lupantech/MathVista, evaluation/build_query.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from k15.evaluation.benchmarks.graded import GradedBenchmark
 from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
-from k15.graders.base import Verdict
-from k15.graders.choices import LETTERS
-from k15.graders.mathvista import (
-    EXAMPLES,
-    extraction_prompt,
-    normalise,
-    query,
-    quick_extraction,
-    rule_extraction,
-)
+from k15.graders.choices import listed
+from k15.graders.mathvista import EXAMPLES, Extract, MathVistaGrader, normalise
 from k15.problems.records import read_records
 from k15.problems.rows import Names, Row
-from k15.tasks.thoughts import conclusion
 from k15.types import Problem
 
-Extract = Callable[[str], str]
-"""A model that is asked for the answer in a response: prompt -> what it says."""
 QUESTION_TYPES = ("multi_choice", "free_form")
+SHAPES = {
+    "text": "the question and provide the correct option letter, e.g., A, B, C, D, at the end",
+    "integer": "the question requiring an integer answer and provide the final value, "
+    "e.g., 1, 2, 3, at the end",
+    "float 1": "the question requiring a floating-point number with one decimal place and provide "
+    "the final value, e.g., 1.2, 1.3, 1.4, at the end",
+    "float 2": "the question requiring a floating-point number with two decimal places and provide "
+    "the final value, e.g., 1.23, 1.34, 1.45, at the end",
+    "list": "the question requiring a Python list as an answer and provide the final list, "
+    "e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end",
+}
 
 
-class MathVista(PictureBenchmark):
+class MathVista(PictureBenchmark, GradedBenchmark):
     """Questions on figures, charts and photographs; testmini has 1,000."""
 
     name = "mathvista"
@@ -68,20 +65,22 @@ class MathVista(PictureBenchmark):
         Args:
             path: as in `RecordBenchmark`.
             split: likewise.
-            extract: a model that is asked where the quick rules find no answer; None: our rules.
+            extract: as in `MathVistaGrader`.
             extractions: a file of records with `pid`, `response` and `extraction`: what such a
                 model said of these responses.
             examples: a file with the examples that it is shown; None: ours. The official ones are
                 in evaluation/prompts/ext_ans.py.
-            ignore_empty: an empty response to a multiple-choice question is wrong; False, as the
-                official scorer has it by default, takes the shortest choice.
+            ignore_empty: as in `MathVistaGrader`.
             missing_images: as in `PictureBenchmark`.
             source: of `PictureBenchmark`.
         """
-        super().__init__(path, split=split, missing_images=missing_images, **source)
-        self.extract, self.ignore_empty = extract, ignore_empty
-        self.given = {} if extractions is None else read_extractions(extractions)
-        self.examples = EXAMPLES if examples is None else Path(examples).read_text("utf-8").strip()
+        grader = MathVistaGrader(
+            extract=extract,
+            given=None if extractions is None else read_extractions(extractions),
+            examples=EXAMPLES if examples is None else Path(examples).read_text("utf-8").strip(),
+            ignore_empty=ignore_empty,
+        )
+        super().__init__(path, split=split, missing_images=missing_images, grader=grader, **source)
 
     def problem(self, row: Row) -> Problem:
         """Query behind picture; `meta` holds what the rule needs and the groups."""
@@ -109,34 +108,23 @@ class MathVista(PictureBenchmark):
             meta=meta,
         )
 
-    def grade(self, problem: Problem, response: str) -> Verdict:
-        """String equality of the normalised extraction and the answer."""
-        found, how = self.extraction(problem, response)
-        return self.grade_extraction(problem, found, how)
 
-    def grade_extraction(self, problem: Problem, extraction: str, how: str = "given") -> Verdict:
-        """The verdict on an answer that has been extracted already, by the rule `how`."""
-        prediction = normalise(extraction, problem.meta)
-        if self.ignore_empty and not extraction.strip():
-            prediction, how = None, "none"
-        correct = prediction == problem.answer
-        return Verdict(correct=correct, extracted=prediction, how="official rule", found=how)
-
-    def extraction(self, problem: Problem, response: str) -> tuple[str, str]:
-        """The answer in a response, and how it was found."""
-        given = self.given.get((problem.id, response))
-        if given is not None:
-            return given, "given extraction"
-        quick = quick_extraction(conclusion(response), problem.meta)
-        choices = problem.meta["choices"]
-        if quick in choices:  # by its letter: "(b)" may be the text of the third choice
-            return f"({LETTERS[choices.index(quick)]})", "as it is"
-        if quick is not None:
-            return quick, "as it is"
-        if self.extract is None:
-            return rule_extraction(response, problem.meta)
-        prompt = extraction_prompt(problem.meta["query"], response, self.examples)
-        return self.extract(prompt).strip(), "extraction model"
+def query(row: Row) -> str:
+    """The official query: hint, question with its unit, choices."""
+    answer_type = row.text("answer_type")
+    shape = answer_type
+    if answer_type == "float":
+        shape = f"float {int(row.get('precision') or 0)}"
+    if row.text("question_type") == "multi_choice":
+        shape = "text"
+    if shape not in SHAPES:
+        raise row.fault("answer_type", f"{shape!r}: must be one of {', '.join(SHAPES)}")
+    unit = f" (Unit: {row.get('unit')})" if row.get("unit") else ""
+    row.text("question")  # has to be there; the official query keeps the spaces around it
+    lines = [f"Hint: Please answer {SHAPES[shape]}.", f"Question: {row.get('question')}{unit}"]
+    if choices := row.texts("choices"):
+        lines += ["Choices:", listed(choices)]
+    return "\n".join(lines).strip()
 
 
 def read_extractions(path: str) -> dict[tuple[str, str], str]:
