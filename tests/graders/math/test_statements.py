@@ -18,6 +18,10 @@ from k15.graders.math.extract.answers import extract, extract_free
         (r"The answer is 4. No wait: \boxed{5}", "5", "boxed"),
         (r"\boxed{5} is what you get. The answer is correct.", "5", "boxed"),
         (r"\boxed{5}, not \boxed{}", "5", "boxed"),
+        # what points elsewhere or names the box holds no answer itself
+        ("So she has 18. This is the final answer.", "18", "last number"),
+        (r"So she has 18. The answer is within \boxed{}.", "18", "last number"),
+        ("It is odd, so the answer is 18. That is the answer.", "18", "stated"),
         # what is denied or taken back is no answer
         ("The answer is not 5 but 6.", "6", "stated"),
         ("The answer isn't 5, it's 6.", "6", "stated"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from k15.graders.math.extract.boxes import last_box, last_boxes
+from k15.graders.math.extract.boxes import EMPTY_BOX, last_box, last_boxes
 from k15.graders.math.extract.claims import NONE, Extraction, claims
 from k15.graders.math.extract.expressions import expression_at
 from k15.graders.math.extract.last import last_expression, whole
@@ -23,8 +23,9 @@ LONGEST_WORDS = 200  # characters of a text that is an answer as it stands
 SAID = re.compile(r"[^\W_]")
 CODE = re.compile(r"[A-Za-z]{2}\d")  # AZYUK2A
 QUESTION = ("?", "？")
-WORDS = re.compile(  # an answer in words; "the answer is correct" names none
-    r"(?!(?:a|an|the|correct|right|wrong|clear|below|above|as|in|shown)\b)"
+WORDS = re.compile(  # an answer in words; "the answer is correct" and "this is it" name none
+    r"(?!(?:a|an|the|correct|right|wrong|clear|below|above|as|in|within|shown"
+    r"|this|that|these|those|it|which|what|here)\b)"
     r"[^\W\d_][\w'’-]*(?: [\w'’-]+){0,3}",
     re.IGNORECASE,
 )
@@ -56,7 +57,7 @@ def extract_choice(response: str) -> Extraction:
 
 def prepared(text: str) -> str:
     """Without markup, and without what the text denies or takes back."""
-    return upheld(undenied(plain(without_tokens(text))))
+    return upheld(undenied(plain(EMPTY_BOX.sub("", without_tokens(text)))))
 
 
 def concluded(text: str) -> Extraction:

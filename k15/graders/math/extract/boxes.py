@@ -10,6 +10,7 @@ LONGEST = 50_000  # characters between the braces of a box
 MOST = 20  # boxes that a list may have
 BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
 ANY_BOX = re.compile(r"(?:\\|(?<![A-Za-z\\]))(?:boxed|fbox)\s*\{")
+EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s*\{\s*\}")
 BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
 # What may stand between two boxes of one list: no words, or at most some that end in "and"; never
 # the end of a sentence. The next one may have a name: x = \boxed{5}.
