@@ -8,6 +8,7 @@ import torch
 from k15.engines.protocol import Repetition, Request, Sampling
 from k15.engines.repetition import first_repetition
 from k15.engines.transformers import TransformersEngine
+from k15.models.policy import Policy
 from k15.tasks.make24 import Make24
 from tests.closeness import close
 from tests.models import architectures
@@ -188,6 +189,7 @@ def test_top_p_stays_in_the_nucleus():
 def test_stop_tokens_end_a_response():
     policy = build("qwen3")
     policy.model.generation_config.eos_token_id = [1, 30]
+    policy = Policy(policy.model, policy.tokenizer)
     requests = [Request(tokens=(5, 6), max_new_tokens=60)] * 40
     completions = run(policy, requests, Sampling(temperature=2.0), slots=16)
     ends = {"stop": set(), "length": set()}
