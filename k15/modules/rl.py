@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from k15.losses.policy_loss import LossInputs, PolicyLoss
 from k15.models.batching import micro_batches, preferred_layout
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
@@ -26,17 +27,16 @@ from k15.progress import phase
 from k15.sizes import Sizes
 from k15.types import Example, Experience, PackedBatch, Rollout, RolloutGroup
 
-Loss = Callable[..., tuple[Tensor, dict[str, Tensor]]]
-
 
 @dataclass(slots=True, kw_only=True)
 class MicroBatch:
     """Sequences that go through the model together."""
 
     batch: PackedBatch
-    advantage_B: Tensor
+    advantage_BT: Tensor
+    """[B, 1]"""
     engine_logp_BT: Tensor
-    """What the engine reported while sampling: for the mismatch figures only."""
+    """What the engine reported while sampling."""
     reference_logp_BT: Tensor | None = None
     """log π_i, recomputed by the trainer."""
 
@@ -56,7 +56,7 @@ class RLModule(PolicyModule):
         self,
         policy: Policy,
         *,
-        loss: Loss,
+        loss: PolicyLoss,
         advantage: Callable[[Tensor], Tensor],
         learning_rate: float,
         sizes: Sizes,
@@ -158,7 +158,7 @@ class RLModule(PolicyModule):
             logps = [torch.tensor(rollouts[i][1].logps) for i in chosen]
             yield MicroBatch(
                 batch=batch,
-                advantage_B=advantage_S[chosen],
+                advantage_BT=advantage_S[chosen, None],
                 engine_logp_BT=pad_to(logps, batch.mask.shape[1]).to(self.device),
             )
 
@@ -171,7 +171,7 @@ class RLModule(PolicyModule):
 
     def minibatch_step(self, optimizer: Any, minibatch: list[MicroBatch]) -> dict[str, float]:
         """Accumulate the gradient over the micro-batches, clip it, take one step."""
-        sequences = self.across_ranks(sum(len(micro.advantage_B) for micro in minibatch))
+        sequences = self.across_ranks(sum(len(micro.advantage_BT) for micro in minibatch))
         tokens = self.across_ranks(sum(int(micro.batch.mask.sum()) for micro in minibatch))
         tokens = max(tokens, 1.0)  # `loss_on: current_segment` may leave none
         metrics: dict[str, float] = defaultdict(float)
@@ -180,14 +180,16 @@ class RLModule(PolicyModule):
             logp_BT = self.logps(micro)
             reference_BT = micro.reference_logp_BT
             reference_BT = logp_BT.detach() if reference_BT is None else reference_BT
-            loss, parts = self.loss(
-                logp_BT,
-                reference_BT,
-                micro.advantage_B,
-                micro.batch.mask,
+            inputs = LossInputs(
+                logp_BT=logp_BT,
+                reference_logp_BT=reference_BT,
+                engine_logp_BT=micro.engine_logp_BT,
+                advantage_BT=micro.advantage_BT,
+                mask_BT=micro.batch.mask,
                 sequences=sequences,
                 tokens=tokens,
             )
+            loss, parts = self.loss(inputs)
             self.manual_backward(loss * self.trainer.world_size)  # DDP averages over ranks
             mismatch_BT = (reference_BT - micro.engine_logp_BT).abs() * micro.batch.mask
             parts = {**parts, "loss": loss.detach(), "engine_mismatch": mismatch_BT.sum() / tokens}
