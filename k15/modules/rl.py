@@ -90,6 +90,7 @@ class RLModule(PolicyModule):
     def training_step(self, experience: Experience, batch_index: int) -> None:
         """One iteration: several optimizer steps on the experience of π_i."""
         started = time.perf_counter()
+        self.model.eval()  # π_θ and π_i are the policy that sampled: without dropout
         optimizer: Any = self.optimizers()
         if self.reset_optimizer:  # each iteration is a new problem with a new reference (§2.3.2)
             optimizer.state.clear()

@@ -9,6 +9,7 @@ import pytest
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from k15.losses.advantages import mean_baseline
 from k15.losses.mirror_descent import mirror_descent
@@ -209,6 +210,27 @@ def test_the_engine_gets_the_weights_of_every_iteration() -> None:
     of = policy()
     _, trainer = train(of, experience(of, REWARDS), epochs=3)
     assert trainer.datamodule.versions == [0, 1, 2]
+
+
+def gpt2_with_dropout() -> Policy:
+    """Dropout of 0.1 behind the embeddings, in attention and behind every layer."""
+    torch.manual_seed(0)
+    tokenizer = policy().tokenizer
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    config = GPT2Config(vocab_size=len(tokenizer), eos_token_id=1, bos_token_id=None, **sizes)
+    assert config.resid_pdrop == config.embd_pdrop == config.attn_pdrop == 0.1
+    return Policy(GPT2LMHeadModel(config), tokenizer)
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_dropout_does_not_move_the_policy(share_prompts: bool) -> None:
+    """At learning rate 0 the policy is its reference, in the minibatches after the first, too."""
+    of = gpt2_with_dropout()
+    assert of.model.training
+    settings = {"minibatches_per_iteration": 4, "learning_rate": 0.0}
+    _, trainer = train(of, experience(of, REWARDS), share_prompts=share_prompts, **settings)
+    assert float(trainer.callback_metrics["train/sequence_log_ratio"]) < 1e-5
+    assert float(trainer.callback_metrics["train/gradient_norm"]) > 1e-3
 
 
 def test_settings_that_cannot_work_are_refused_by_name() -> None:
