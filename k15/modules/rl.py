@@ -70,6 +70,8 @@ class RLModule(PolicyModule):
         )
         if loss_on not in ("all", "current_segment"):
             raise ValueError(f"module.loss_on={loss_on!r}: choose all or current_segment")
+        if temperature <= 0:
+            raise ValueError(f"module.temperature={temperature}: must be above 0")
         check_advantage(advantage, sizes.samples_per_problem)
         self.loss = loss
         self.advantage = advantage

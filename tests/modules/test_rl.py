@@ -399,3 +399,5 @@ def test_settings_that_cannot_work_are_refused_by_name() -> None:
         train(of, batch, samples_per_problem=1)
     with pytest.raises(ValueError, match="loss_on='new'"):
         train(of, batch, loss_on="new")
+    with pytest.raises(ValueError, match=r"module\.temperature=0\.0"):
+        train(of, batch, temperature=0.0)
