@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from k15.sandbox.protocol import Language
 
-FENCE = re.compile(r"( *)(`{3,}|~{3,}) *([^\s`]*)")
+FENCE = re.compile(r"( *)(`{3,}|~{3,}) *([^\s`:{,]*)")
 TAGS: dict[Language, tuple[str, ...]] = {
     "python": ("python", "python3", "py"),
     "cpp": ("cpp", "c++", "cc"),
@@ -20,26 +22,66 @@ TAGS: dict[Language, tuple[str, ...]] = {
 """What a fenced block of the language is called."""
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The text between two fences."""
+
+    tag: str
+    """The first word behind the opening fence, in small letters."""
+    text: str
+    closed: bool
+    """False where the response ends before the block does."""
+
+
+def blocks(response: str) -> Iterator[Block]:
+    """The fenced blocks of a response, in order (commonmark.org, "Fenced code blocks").
+
+    An indented block loses its fence's indentation. Beyond CommonMark, a fence with a tag ends an
+    open block and begins another: models forget to close one, and do not nest them.
+    """
+    opening, lines = None, list[str]()
+    for line in response.split("\n"):
+        fence = fence_of(line)
+        if opening and not (fence and fence[2].startswith(opening[2])):
+            indent = len(opening[1])
+            lines.append(line[indent:] if line[:indent].isspace() else line)
+        elif fence:
+            bare = not line[fence.end(2) :].strip()
+            if opening:
+                yield Block(opening[3].lower(), "\n".join(lines) + "\n", closed=bare)
+            opening, lines = None if opening and bare else fence, []
+    if opening:
+        yield Block(opening[3].lower(), "\n".join(lines).rstrip() + "\n", closed=False)
+
+
+def fence_of(line: str) -> re.Match[str] | None:
+    """The line as a fence; three backticks and more of them behind it are code within a line."""
+    fence = FENCE.match(line)
+    return fence if fence and "`" not in line[fence.end(2) :] else None
+
+
+def programs(response: str, language: Language = "python") -> list[str]:
+    """The blocks that may be a program in the language, the likeliest last.
+
+    Those that name the language go before those that name none (such as an example of the output),
+    closed ones before one that the response's end cuts off, later ones before earlier ones.
+    """
+    likely = [
+        block
+        for block in blocks(response)
+        if block.tag in ("", *TAGS[language]) and block.text.strip()
+    ]
+    return [block.text for block in sorted(likely, key=lambda b: (b.tag != "", b.closed))]
+
+
 def code_block(
     response: str, language: Language = "python", *, require_fence: bool = True
 ) -> str | None:
-    """The last closed fenced block that names `language` or nothing; None if there is none.
+    """The likeliest of `programs`; None if there is none.
 
     With `require_fence` False, a response without any fence is a program as a whole.
     """
-    program, opening, fences = None, None, 0
-    lines: list[str] = []
-    for line in response.split("\n"):
-        fence = FENCE.match(line)
-        fences += fence is not None
-        if opening is None:
-            if fence:
-                opening, lines = fence, []
-        elif fence and fence[2].startswith(opening[2]) and not line[fence.end() :].strip():
-            if not fence[3] and opening[3].lower() in ("", *TAGS[language]):
-                program = "\n".join(lines) + "\n"
-            opening = None
-        else:
-            indent = len(opening[1])
-            lines.append(line[indent:] if line[:indent].isspace() else line)
-    return response if not fences and not require_fence else program
+    found = programs(response, language)
+    if found:
+        return found[-1]
+    return None if require_fence or any(blocks(response)) else response

@@ -49,6 +49,14 @@ class Problem:
     meta: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else the source knows: subject, operands, file and line."""
 
+    def __post_init__(self) -> None:
+        for name, value in (("id", self.id), ("answer", self.answer)):
+            if not isinstance(value, str) and not (name == "answer" and value is None):
+                raise ValueError(
+                    f"problem {self.id!r}: {name} must be text, got {value!r} "
+                    f"({type(value).__name__}); its source has to write it out"
+                )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Segment:

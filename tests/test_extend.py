@@ -19,6 +19,8 @@ import yaml
 from omegaconf import OmegaConf
 
 from k15 import runs
+from k15.config import build, load
+from k15.types import Rollout, RolloutGroup
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extend.md").read_text()
@@ -100,16 +102,17 @@ def worse_than_the_mean(rows: list[dict]) -> float:
 
 
 def test_each_extension_is_shorter_than_thirty_lines(project: Path) -> None:
-    nodes = ast.parse((project / "my_project.py").read_text()).body
+    files = (project / name for name in ("my_project.py", "my_graders.py"))
+    nodes = [node for file in files for node in ast.parse(file.read_text()).body]
     lines = {n.name: n.end_lineno - n.lineno + 1 for n in nodes if hasattr(n, "name")}
-    assert lines.keys() == {"Brief", "Frontier", "one_sided", "Sorting"}
+    assert lines.keys() == {"Brief", "Frontier", "one_sided", "Sorting", "Estimate"}
     assert max(lines.values()) < 30
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_compose_and_say_what_they_should(line: str, project: Path) -> None:
     config = OmegaConf.create(run(line, project, "--cfg"))
-    assert "my_project." in OmegaConf.to_yaml(config)
+    assert re.search(r"\bmy_(project|graders)\.", OmegaConf.to_yaml(config))
     for key, value in re.findall(r"(\w+\.[\w.]+)=(\S+)", line):
         assert OmegaConf.select(config, key) == yaml.safe_load(value), key
 
@@ -126,6 +129,32 @@ def test_a_module_elsewhere_has_to_be_importable(project: Path) -> None:
     line = next(line for line in COMMANDS if line.startswith("PYTHONPATH"))
     message = run(line.removeprefix("PYTHONPATH=. "), project, code=2)
     assert "rewards.brief._target_: no module my_project" in message
+
+
+def test_one_grader_serves_a_reward_and_a_benchmark(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """19 is within 10 % of 20, not within 1 %; 15 is not, and "many" is no number."""
+    (project / "my_questions.jsonl").write_text('{"problem": "How many?", "answer": 20}\n')
+    monkeypatch.chdir(project)
+    monkeypatch.syspath_prepend(project)
+    texts = ["About 19.", "15", "many", "20.0"]
+
+    benchmark = build(load("evaluate", ["benchmark=my_estimates.yaml"]).benchmark.my_estimates)
+    (problem,) = benchmark.problems()
+    verdicts = [benchmark.grade(problem, text) for text in texts]
+    assert [verdict.extracted for verdict in verdicts] == ["19", "15", None, "20.0"]
+    assert [verdict.correct for verdict in verdicts] == [True, False, False, True]
+
+    words = ["stage=rl", "data=math", "data.path=my_questions.jsonl", "rewards=my_rewards.yaml"]
+    group = RolloutGroup(
+        problem=problem,
+        prompt_tokens=(1,),
+        rollouts=tuple(Rollout(text=text, finish="stop") for text in texts),
+    )
+    for percent, scores in ((10, [1, 0, 0, 1]), (1, [0, 0, 0, 1])):
+        config = load("train", [*words, f"rewards.answer.grader.percent={percent}"])
+        assert build(config.rewards)["answer"].score(group) == scores
 
 
 @pytest.mark.parametrize("task", ["task._target_=my_project.Sorting", "task=my_task.yaml"])
@@ -172,7 +201,7 @@ def test_one_run_uses_reward_sampler_loss_and_task(project: Path) -> None:
         rates = running_rates(rows, rates)
         seen = sum(max(0.1, 4 * s * (1 - s)) for s in rates.values())
         means.append((seen + 40 - len(rates)) / 40)
-    assert logged(project, "sampler/weight_mean") == pytest.approx(means, abs=1e-6)
+    assert logged(project, "sampler/weight_mean") == pytest.approx(means, rel=1e-5)
     worse = [worse_than_the_mean(first), worse_than_the_mean(second)]
-    assert logged(project, "train/worse") == pytest.approx(worse, abs=1e-6)
+    assert logged(project, "train/worse") == pytest.approx(worse, rel=1e-5)
     assert min(worse) > 0

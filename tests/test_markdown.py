@@ -1,4 +1,4 @@
-"""The program is the last closed fenced block of its language."""
+"""The program is the last fenced block of its language; closed ones, and named ones, first."""
 
 import pytest
 
@@ -16,16 +16,26 @@ FENCED = "```python\nprint(1)\n```"
         (FENCED + "\nprints\n```text\n1\n```", "print(1)\n"),
         (FENCED + "\n```java\nint x;\n```", "print(1)\n"),
         (FENCED + "\n```python\nprint(2)", "print(1)\n"),  # cut off
+        (FENCED + "\nExample output\n```\n1\n```", "print(1)\n"),
+        (FENCED + "\nExample output:\n```\n1", "print(1)\n"),
+        ("```\n3\n```\ninput, so\n" + FENCED, "print(1)\n"),
+        ("```\n1\n```\nso\n```\n2\n```", "2\n"),
+        ("```\n1\n```\nso\n```python\nprint(2)", "print(2)\n"),
+        ("```python\nprint(2)\n\nbetter:\n" + FENCED, "print(1)\n"),  # forgot to close it
+        (FENCED + "\n```python\n\n```", "print(1)\n"),
+        ("```print(0)```\n" + FENCED, "print(1)\n"),
+        ("```python:main.py\nprint(1)\n```", "print(1)\n"),
         ("  ```Python\n  if x:\n      y\n  ```", "if x:\n    y\n"),
         ("````python\n```\n'''\n````", "```\n'''\n"),
         ("~~~python\nprint(1)\n~~~", "print(1)\n"),
         ('``` python title="a"\nprint(1)\n```', "print(1)\n"),
         ("```python\r\nprint(1)\r\n```\r\n", "print(1)\r\n"),
-        ("```python\n```", "\n"),
+        ("```python\n```", None),
         ("print(1)", None),
         ("```print(1)```", None),
         ("", None),
-        ("```python\nprint(1)", None),
+        ("```python\nprint(1)", "print(1)\n"),
+        ("so\n~~~py\nprint(1)\n\n", "print(1)\n"),
     ],
 )
 def test_blocks(response: str, program: str | None) -> None:
@@ -48,7 +58,7 @@ def test_a_response_without_a_fence_may_be_a_program() -> None:
 def test_long_and_broken_responses_are_read_in_one_pass() -> None:
     opened = "```python\n" * 2 * 10**5  # 2 MB, each line opens or belongs to the first block
     assert code_block(opened) is None
-    assert code_block("```\n" * 10**5) == "\n"
+    assert code_block("```\n" * 10**5) is None
     assert code_block("\ud800\0```python\n" + FENCED) == "print(1)\n"
     assert code_block(" " * 10**7) is None
     assert code_block(" " * 10**7, require_fence=False) == " " * 10**7

@@ -113,9 +113,11 @@ def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_the_default_run_learns_from_nothing(tmp_path: Path) -> None:
-    """Pretraining and SFT are trained first, then ten iterations; seed 1 went from 0.25 to 0.6.
+    """Pretraining and SFT are trained first, then ten iterations.
 
-    The standard error of an accuracy over 400 problems is 0.025.
+    Seeds 1 to 3 go from 0.27 to 0.58 and from 26 to 43 tokens on average (docs/rl.md), seed 2
+    from 0.28 to 0.53 and from 25 to 40.
+    The standard error of an accuracy over 400 problems is 0.025, that of a difference 0.035.
     """
     output = run(tmp_path, "stage=rl", "trainer.max_epochs=10")
     assert "stage=rl starts from stage=sft, which is trained first" in output
@@ -123,8 +125,8 @@ def test_the_default_run_learns_from_nothing(tmp_path: Path) -> None:
     (file,) = tmp_path.glob("outputs/rl/*/summary.json")
     held_out = json.loads(file.read_text())["held_out"]
     assert held_out["problems"] == 400 and held_out["iterations"] == 10
-    assert held_out["accuracy_after"] - held_out["accuracy_before"] > 0.15
-    assert held_out["mean_tokens_after"] > 1.3 * held_out["mean_tokens_before"]
+    assert held_out["accuracy_after"] - held_out["accuracy_before"] > 0.12
+    assert held_out["mean_tokens_after"] > 1.2 * held_out["mean_tokens_before"]
     assert (file.parent / "curves.png").stat().st_size > 10_000
 
 

@@ -57,3 +57,11 @@ def test_unequal_lengths_are_refused() -> None:
         )
     with pytest.raises(ValueError, match="2 response tokens, loss mask of 1"):
         Example(prompt_tokens=(1,), response_tokens=(2, 3), loss_mask=(True,))
+
+
+@pytest.mark.parametrize("answer", [["4"], 4, {"value": "4"}, True, float("nan")])
+def test_a_problem_whose_answer_is_no_text_is_refused_by_id(answer: object) -> None:
+    with pytest.raises(ValueError, match="problem 'p': answer must be text, got "):
+        Problem(id="p", prompt=(), answer=answer)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="problem 7: id must be text, got 7"):
+        Problem(id=7, prompt=(), answer=None)  # type: ignore[arg-type]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import ClassVar, Protocol
 
 from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from k15.datamodules.demonstrations import LengthBuckets
 from k15.models.policy import Policy
-from k15.records import read_records
+from k15.problems.records import read_records
+from k15.problems.rows import Names, Row, renamed
 from k15.tasks.base import Split
 from k15.tasks.judging import Judgement, Judging, judging_problem
 from k15.types import JudgedExample
@@ -55,13 +56,7 @@ class RecordJudgements:
     agrees with the reference or does not. The first `held_out_problems` questions are held out.
     """
 
-    FIELDS: Mapping[str, str] = {
-        "question": "question",
-        "reference": "reference_answer",
-        "response": "response",
-        "correct": "correct",
-        "reasoning": "reasoning",
-    }
+    FIELDS: ClassVar[Names] = {"reference": ("reference_answer",)}
 
     def __init__(
         self,
@@ -74,12 +69,12 @@ class RecordJudgements:
         max_response_tokens: int = 96,
     ) -> None:
         self.words: tuple[str, ...] = ()
-        self.fields = {**self.FIELDS, **(fields or {})}
+        self.fields = renamed(self.FIELDS, fields)
         self.answer_after = answer_after
         self.max_response_tokens = max_response_tokens
         by_question: dict[str, list[Judgement]] = {}
-        for place, record in read_records(path, split):
-            judgement = self.judgement(record, place)
+        for row in read_records(path, split, self.fields):
+            judgement = self.judgement(row)
             by_question.setdefault(judgement.question, []).append(judgement)
         groups = list(by_question.values())
         if not 0 < held_out_problems < len(groups):
@@ -95,30 +90,23 @@ class RecordJudgements:
         while split == "train":
             yield from self.train
 
-    def judgement(self, record: Mapping[str, Any], place: str) -> Judgement:
-        """One record; raises ValueError with the place, the field and the fields there are."""
-        values = {part: record.get(name) for part, name in self.fields.items()}
-        for part in ("question", "reference", "response"):
-            if values[part] is None or (part != "response" and not str(values[part]).strip()):
-                raise ValueError(
-                    f"{place}: no {part} (field {self.fields[part]!r} is missing or empty); the "
-                    f"record has {sorted(record)}. Name the right field with "
-                    f"data.fields.{part}=<name>"
-                )
-        if not isinstance(values["correct"], bool):
-            raise ValueError(
-                f"{place}: field {self.fields['correct']!r} is {values['correct']!r}; "
-                "the label must be true or false"
-            )
-        reference, response = str(values["reference"]), str(values["response"])
+    def judgement(self, row: Row) -> Judgement:
+        """One record; raises ValueError with the place, the field and what is there."""
+        correct = row.get("correct")
+        if not isinstance(correct, bool):
+            raise row.fault("correct", "must be true or false")
+        reference = row.answer("reference")
+        response = row.clean("response", row.verbatim("response"))
+        if row.get("reasoning"):
+            reasoning = row.text("reasoning")
+        else:
+            reasoning = self.reasoning(reference, response, correct)
         return Judgement(
-            question=str(values["question"]),
+            question=row.text("question"),
             reference=reference,
             response=response,
-            correct=values["correct"],
-            reasoning=str(
-                values["reasoning"] or self.reasoning(reference, response, values["correct"])
-            ),
+            correct=correct,
+            reasoning=reasoning,
         )
 
     def reasoning(self, reference: str, response: str, correct: bool) -> str:

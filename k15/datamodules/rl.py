@@ -17,6 +17,7 @@ from lightning.pytorch import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from k15.config.errors import ConfigError
 from k15.datamodules.samplers import Sampler
 from k15.datamodules.sources import ProblemSource
 from k15.engines.protocol import RolloutEngine
@@ -104,9 +105,12 @@ class RLDataModule(LightningDataModule):
         return [problem for problem in problems if problem.id not in reasons]
 
     def too_long(self, problem: Problem) -> dict[str, str]:
-        """Why a problem does not fit into the context, by its id; empty if it does."""
+        """Why a problem cannot be asked or does not fit into the context, by its id; else empty."""
         longest, context = self.collector.plan.max_response_tokens, self.policy.context
-        length = self.policy.length(self.policy.encode(problem), problem.images)
+        try:
+            length = self.policy.length(self.policy.encode(problem), problem.images)
+        except ConfigError as error:
+            return {problem.id: str(error).removeprefix(f"problem {problem.id}: ")}
         if length + longest <= context:
             return {}
         return {

@@ -9,12 +9,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
+from pathlib import Path
 from random import Random
-from typing import Protocol, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
 
-from k15.records import Record, problem_of, read_records
+from k15.config.errors import ConfigError
+from k15.problems.pictures import in_order, picture, placed
+from k15.problems.records import read_records
+from k15.problems.rows import Names, Row, distinct, renamed
 from k15.tasks.base import Split, Task, is_held_out
 from k15.types import Problem
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 PASSED_OVER = 1000  # demonstrations without a picture in a row, after which none is expected
 
@@ -129,10 +136,14 @@ class TaskSource:
 class RecordSource:
     """Problems of a JSON-lines file, or of a Hugging Face data set by name.
 
-    `fields` says under which name the records hold each part of a problem. One question in ten is
-    held out by a hash, unless `held_out_path` names a file of its own. Every record that cannot
-    be used is reported with its line and the reason; none is skipped.
+    `fields` says under which name the records hold each part of a problem; `fields.images` names a
+    picture or a list of them, as files that lie in the folder `images` or beside the records, or as
+    their bytes. One question in ten is held out by a hash, unless `held_out_path` names a file of
+    its own. Every record that cannot be used is reported with its line and the reason; none is
+    skipped.
     """
+
+    FIELDS: ClassVar[Names] = {"difficulty": ("level",), "images": ()}
 
     def __init__(
         self,
@@ -143,6 +154,7 @@ class RecordSource:
         fields: Mapping[str, str] | None = None,
         domain: str = "math",
         instruction: str = "",
+        images: str | None = None,
         demonstrate: str = "solution",
         train_problems: int | None = None,
         held_out_problems: int = 400,
@@ -150,9 +162,10 @@ class RecordSource:
     ) -> None:
         self.words: tuple[str, ...] = ()
         self.max_response_tokens = max_response_tokens
-        self.fields = {**Record.FIELDS, **(fields or {})}
+        self.fields = renamed(self.FIELDS, fields)
         self.domain = domain
         self.instruction = instruction
+        self.folder = Path(images) if images else Path(path).parent
         if demonstrate not in ("solution", "answer"):
             raise ValueError(f"data.demonstrate={demonstrate!r}: choose solution or answer")
         self.demonstrate = demonstrate
@@ -188,11 +201,37 @@ class RecordSource:
         return problem, solution or boxed
 
     def _load(self, path: str, split: str) -> list[Problem]:
-        problems: dict[str, Problem] = {}
-        for place, record in read_records(path, split):
-            problem = problem_of(record, place, self.fields, self.domain, self.instruction)
-            if problem.id in problems:
-                first = problems[problem.id].meta["place"]
-                raise ValueError(f"{place}: the id {problem.id!r} is already that of {first}")
-            problems[problem.id] = problem
-        return list(problems.values())
+        rows = read_records(path, split, self.fields)
+        return [problem for _, problem in distinct((row, self._problem(row)) for row in rows)]
+
+    def _problem(self, row: Row) -> Problem:
+        text = f"{row.text('problem')}\n{self.instruction}".strip()
+        id, meta = row.identity(row.place), {"place": row.place}
+        if row.get("solution"):
+            meta["solution"] = row.text("solution")
+        content, images = self._pictures(row, text, id)
+        return Problem(
+            id=id,
+            prompt=({"role": "user", "content": content},),
+            answer=row.answer(),
+            images=images,
+            domain=self.domain,
+            difficulty=row.level("difficulty"),
+            meta=meta,
+        )
+
+    def _pictures(self, row: Row, text: str, id: str) -> tuple[Any, tuple[Image, ...]]:
+        """What the message holds, and the pictures in its order."""
+        if row.get("images") is None:
+            return text, ()
+        given = row.get("images")
+        label = f"problem {id}"
+        try:
+            chosen = in_order(text, given if isinstance(given, list) else [given])
+            content = placed(text, len(chosen))
+        except ConfigError as error:
+            raise ConfigError(f"{row.place}: {label}: {error}") from error
+        found = [picture(g, row, "images", folder=self.folder, label=label) for g in chosen]
+        for one in found:
+            one.check()
+        return content, tuple(one.load() for one in found)

@@ -33,7 +33,7 @@ def write_comparison(run_dirs: Sequence[Path], out_dir: Path) -> dict[str, Any]:
     (out_dir / "comparison.json").write_text(text + "\n", encoding="utf-8")
     title = " and ".join(run.name for run in runs)
     page = render(f"{title}: comparison", page_data(runs, found))
-    (out_dir / "compare.html").write_text(page, encoding="utf-8")
+    (out_dir / "compare.html").write_text(page, encoding="utf-8", errors="backslashreplace")
     return found
 
 

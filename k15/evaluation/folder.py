@@ -14,7 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ConfigError
 from k15.evaluation.samples import Key, Response
-from k15.records import read_records
+from k15.problems.records import read_records
 
 MAY_CHANGE = ("limit", "samples", "pass_at", "majority_at", "path")
 """Settings of a benchmark that leave each single sample as it is."""
@@ -106,20 +106,12 @@ def given_responses(path: str, benchmark: str, known: set[str]) -> list[Response
     """
     seen: dict[str, int] = {}
     responses = []
-    for place, row in read_records(path, "train", field="responses"):
-        problem = row.get("id", row.get("pid"))
-        if problem is None or "response" not in row:
-            raise ConfigError(
-                f"{place}: needs the fields id (or pid) and response; has {sorted(row)}"
-            )
-        if not isinstance(row["response"], str):
-            raise ConfigError(
-                f"{place}: response is {type(row['response']).__name__}, not a string"
-            )
-        if str(problem) not in known:
-            raise ConfigError(f"{place}: benchmark {benchmark} has no problem {str(problem)!r}")
-        index = seen.get(str(problem), 0)
-        seen[str(problem)] = index + 1
-        key: Key = (benchmark, GIVEN, str(problem), index)
-        responses.append(Response.at(key, row["response"], 0, GIVEN))
+    for row in read_records(path, "train", {"id": ("id", "pid")}, setting="responses"):
+        problem, text = row.answer("id"), row.verbatim("response")
+        if problem not in known:
+            raise ConfigError(f"{row.place}: benchmark {benchmark} has no problem {problem!r}")
+        index = seen.get(problem, 0)
+        seen[problem] = index + 1
+        key: Key = (benchmark, GIVEN, problem, index)
+        responses.append(Response.at(key, text, 0, GIVEN))
     return responses

@@ -87,7 +87,8 @@ class Generation:
     def run(self, opened: Iterable[Open]) -> None:
         """All of them, in as few calls of the engine as their steps allow.
 
-        Raises ValueError before the engine is called if a prompt does not fit into the context.
+        Raises ValueError before the engine is called if a prompt cannot be written or does not fit
+        into the context.
         """
         try:
             for open in opened:
@@ -155,7 +156,11 @@ class Generation:
                 self._advance(open, future.result())
 
     def _request(self, open: Open, ask: Ask) -> Request:
-        tokens, length = self._encode(ask.problem)
+        try:
+            tokens, length = self._encode(ask.problem)
+        except ConfigError as error:
+            name, _, problem, _ = open.key
+            raise ConfigError(f"benchmark {name}, problem {problem!r}: {error}") from error
         wanted = ask.max_tokens or open.benchmark.max_response_tokens
         room = self.codec.context - length
         if room < min(SHORTEST, wanted):

@@ -96,6 +96,7 @@ class Grading:
             extracted=verdict.extracted,
             correct=float(verdict.correct),
             how=verdict.how,
+            found=verdict.found,
         )
         with self.writing:
             self.journal.append(sample)

@@ -8,8 +8,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.samples import open_at_last_whole_line
+from k15.models.pictures import as_seen
+from k15.problems.records import read_records
 from k15.types import Message, Problem
 
 if TYPE_CHECKING:
@@ -39,22 +42,25 @@ def write_problems(
         for problem in problems:
             if (benchmark_name, problem.id) not in known:
                 row = problem_row(run_dir, benchmark_name, benchmark, problem)
-                file.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+                text = json.dumps(row, ensure_ascii=False)
+                file.write(text.encode(errors="backslashreplace") + b"\n")  # half a surrogate
 
 
 def read_problems(run_dir: Path) -> list[Row]:
     """The lines of problems.jsonl; none if it is not there.
 
-    Raises ValueError naming the line and the field that is missing.
+    Raises ValueError naming the line and the field that is missing or cannot be used.
     """
     path = run_dir / NAME
-    if not path.exists():
+    if not path.exists() or not path.stat().st_size:
         return []
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    for number, row in enumerate(rows, 1):
-        if missing := [name for name in FIELDS if name not in row]:
-            raise ValueError(f"{path}:{number}: no field {', '.join(missing)}")
-    return rows
+    rows = read_records(str(path), "", setting="run_dir")
+    for row in rows:
+        if missing := [name for name in FIELDS if name not in row.record]:
+            raise ConfigError(f"{row.place}: no field {', '.join(missing)}")
+        if row.get("answer") is not None:
+            row.answer()
+    return [dict(row.record) for row in rows]
 
 
 def problem_row(run_dir: Path, name: str, benchmark: Benchmark, problem: Problem) -> Row:
@@ -97,8 +103,8 @@ def groups(keys: Sequence[str], problem: Problem) -> dict[str, str | list[str]]:
 
 
 def save(run_dir: Path, image: Image) -> str:
-    """Save a picture under the hash of its pixels, once; its path in the run folder."""
-    small = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    """Save a picture as a model sees it, once, under the hash of its pixels; its path from here."""
+    small = as_seen(image).copy()
     small.thumbnail((LARGEST, LARGEST))
     digest = hashlib.sha256(repr((small.mode, small.size)).encode() + small.tobytes()).hexdigest()
     path = run_dir / "images" / f"{digest[:16]}.png"

@@ -17,7 +17,9 @@ from k15.evaluation.samples import Sample
 
 NAME = "report.html"
 LARGEST = 800
-"""Pixels of a picture's longer side on the page."""
+"""Pixels of a picture's longer side on the page, as long as there are no more than `MANY`."""
+MANY = 1000
+"""Pictures beyond which each is smaller, so that all of them have as many pixels as these."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +67,7 @@ def write_report(run_dir: Path) -> Path:
     run = read_run(run_dir)
     path = run.folder / NAME
     text = render(f"{run.results['model']}: evaluation", page_data([run]))
-    path.write_text(text, encoding="utf-8")
+    path.write_text(text, encoding="utf-8", errors="backslashreplace")  # half a surrogate pair
     return path
 
 
@@ -75,7 +77,8 @@ def page_data(runs: Sequence[Run], comparison: dict[str, Any] | None = None) -> 
     Formulas of problems and answers come before those of responses, of which a very large run
     shows the last ones as source.
     """
-    book, pictures = FormulaBook(), PictureBook()
+    names = {name for run in runs for row in run.problems for name in row["images"]}
+    book, pictures = FormulaBook(), PictureBook(side(len(names)))
     numbers: dict[tuple[str, str], int] = {}
     problems: list[dict[str, Any]] = []
     for run in runs:
@@ -132,14 +135,15 @@ def sample_entry(sample: Sample, run: int, problem: int, book: FormulaBook) -> d
         "tokens": sample.tokens,
         "finish": sample.finish,
         "extracted": None if sample.extracted is None else book.answer(sample.extracted),
-        "how": sample.how,
+        "how": "; ".join(filter(None, (sample.found, sample.how))),
     }
 
 
 class PictureBook:
-    """Pictures by number, each once, as data URIs."""
+    """Pictures by number, each once, as data URIs of at most `side` pixels."""
 
-    def __init__(self) -> None:
+    def __init__(self, side: int) -> None:
+        self.side = side
         self.entries: list[str] = []
         self._numbers: dict[str, int] = {}
 
@@ -147,17 +151,25 @@ class PictureBook:
         """The number of a picture; its file is named by its content."""
         if path.name not in self._numbers:
             self._numbers[path.name] = len(self.entries)
-            self.entries.append(data_uri(path))
+            self.entries.append(data_uri(path, self.side))
         return self._numbers[path.name]
 
 
-def data_uri(path: Path) -> str:
+def side(pictures: int) -> int:
+    """Pixels of the longer side of each of so many pictures.
+
+    Example: `side(1000) == 800`, `side(4000) == 400`
+    """
+    return int(LARGEST * min(1.0, (MANY / max(pictures, 1)) ** 0.5))
+
+
+def data_uri(path: Path, side: int) -> str:
     """A picture at page size, as WebP where that is smaller than the PNG."""
     from PIL import Image
 
     kind, content = "png", path.read_bytes()
     with Image.open(path) as image:
-        image.thumbnail((LARGEST, LARGEST))
+        image.thumbnail((side, side))
         webp = io.BytesIO()
         image.save(webp, format="WEBP", quality=80)
     if len(webp.getvalue()) < len(content):

@@ -5,10 +5,12 @@
          "metrics": {"accuracy": {"value", "standard_error", "low", "high"},
                      "pass@4": {...}, "maj@4": {...}, "tokens_mean", "tokens_p95",
                      "truncated", "score_per_1k_tokens"},
+         "found": {"boxed": 480, "stated": 12, "none": 8},
          "groups": {"task": {"geometry": {"accuracy": {...}, "problems": 12}}}}]}
 
 Shares are between 0 and 1; null is a number that cannot be had: the interval of one problem.
-`samples` is per problem, `ungraded` the number of responses whose grader broke.
+`samples` is per problem, `ungraded` the number of responses whose grader broke, `found` that of
+responses whose answer was found by each rule of extraction, the most frequent first.
 """
 
 from __future__ import annotations
@@ -103,6 +105,7 @@ def score(
         "samples": max((sample.index for sample in samples), default=-1) + 1,
         "ungraded": ungraded,
         "metrics": metrics(samples, benchmark) if samples else {},
+        "found": dict(Counter(sample.found for sample in samples if sample.found).most_common()),
         "groups": group_scores(samples, own),
     }
 

@@ -19,7 +19,7 @@ from k15.evaluation.prompting.base import Once
 from k15.evaluation.report import write_report
 from k15.evaluation.results import Results, results, ungraded_responses, write_results
 from k15.evaluation.samples import Journal
-from k15.evaluation.table import comparison_table, groups_table, scores_table
+from k15.evaluation.table import comparison_table, found_lines, groups_table, scores_table
 from k15.progress import quiet
 from k15.runs import unused_folder
 
@@ -128,7 +128,7 @@ def finished(config: DictConfig, evaluator: Evaluator) -> str:
     )
     write_results(folder, found)
     by_group = groups_table(main_groups(found, evaluator))
-    lines = [scores_table(found), by_group, f"results: {folder}/results.json"]
+    lines = [scores_table(found), by_group, found_lines(found), f"results: {folder}/results.json"]
     if config.report:
         lines.append(f"report: {write_report(folder)}")
     return "\n".join(line for line in lines if line)

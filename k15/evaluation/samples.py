@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -68,6 +68,8 @@ class Sample(Response):
     """1 right, 0 wrong."""
     how: str
     """How the verdict was reached, for a person."""
+    found: str = ""
+    """Where the answer was found, such as "boxed"; "" where nothing has to be found."""
 
 
 Line = TypeVar("Line", bound=Response)
@@ -105,6 +107,7 @@ def read(path: Path, kind: type[Line]) -> Iterator[Line]:
     Raises ValueError naming the line and the field that is missing.
     """
     names = [field.name for field in fields(kind)]
+    needed = [field.name for field in fields(kind) if field.default is MISSING]
     if not path.exists():
         return
     with path.open("rb") as file:
@@ -112,6 +115,6 @@ def read(path: Path, kind: type[Line]) -> Iterator[Line]:
             if not text.endswith(b"\n"):
                 return  # a killed run was writing it
             row = json.loads(text)
-            if missing := [name for name in names if name not in row]:
+            if missing := [name for name in needed if name not in row]:
                 raise ValueError(f"{path}:{number}: no field {', '.join(missing)}")
-            yield kind(**{name: row[name] for name in names})
+            yield kind(**{name: row[name] for name in names if name in row})

@@ -64,6 +64,18 @@ def groups_table(results: dict[str, Any], width: int | None = None) -> str:
     return columns(head, rows, labels=4, width=width) if rows else ""
 
 
+def found_lines(results: dict[str, Any]) -> str:
+    """Where the answers of each score were found; empty if nothing had to be found."""
+    lines = (
+        f"{score['benchmark']}, {score['prompting']}: "
+        + ", ".join(f"{count:,} {rule}" for rule, count in score["found"].items())
+        for score in results["scores"]
+        if score["found"]
+    )
+    text = "\n  ".join(lines)
+    return f"answers found:\n  {text}" if text else ""
+
+
 def comparison_table(comparison: dict[str, Any], width: int | None = None) -> str:
     """Each run against the first; differences in points, with interval and p-value."""
     head = ["benchmark", "prompting", "run", "problems", "accuracy", "against", "points", "95 %"]

@@ -2,11 +2,15 @@
 
 The rules, in this order; the first that finds something decides:
 
-1. the last `\\boxed{}` holds a letter (`B`, `(B)`, `B. text`) or the text of an option,
-2. so does what follows the last "answer is", "answer:" or "答案是",
-3. the response is a letter, or a single line that begins with one (`B. text`),
-4. the last `(B)` in the response,
+1. what is claimed last, in a `\\boxed{}`, in `<answer>` or in a closing phrase ("the answer is",
+   "选"): a letter (`B`, `(B)`, `B. text`) or the text of an option,
+2. the response, its last or its first line, if it is a letter or the text of an option,
+3. the letter that the response begins with (`B. text`),
+4. the last `(B)` or "option B", or a letter at the very end,
 5. the only option whose text occurs in the response.
+
+What is denied ("not C but D"), taken back, or copied from the question counts nowhere; two letters
+at once ("A or B", "both A and C") choose none.
 """
 
 from __future__ import annotations
@@ -14,16 +18,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from k15.graders.math.extract.answers import extract
+from k15.graders.math.extract.claims import NONE, Extraction, Part
+from k15.graders.math.extract.letters import choose, clean, named, prepared
+from k15.tasks.thoughts import conclusion
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+LETTERS = tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 WINDOW = 50_000  # characters at the end of a response in which its answer is looked for
-MARKUP = re.compile(r"\\(?:text|textbf|mathrm|mathbf)\s*\{([^{}]*)\}|[*_`$]+")
-STATED = re.compile(r"(?:answer|option|choice)\W{0,4}(?:is|:|=)|答案(?:是|为|：|:)", re.IGNORECASE)
-BARE = re.compile(r"\(?([A-Z])(?![A-Za-z'’])\)?")
-LEADING = re.compile(r"\(?([A-Z])(?:[.:)]|$)")
-BRACKETED = re.compile(r"\(([A-Za-z])\)")
-OPTION = re.compile(r"\(([A-Za-z])\)|\b[Oo]ption ([A-Z])\b")
+
+LONE = re.compile("[A-Za-z]?")
 
 
 def listed(options: Sequence[str]) -> str:
@@ -31,69 +33,49 @@ def listed(options: Sequence[str]) -> str:
     return "\n".join(f"({LETTERS[i]}) {option}" for i, option in enumerate(options))
 
 
-def chosen(response: str, options: Sequence[str]) -> tuple[str | None, str]:
+def chosen(response: str, options: Sequence[str]) -> Extraction:
     """The letter of the option that a response chooses, None if there is none, and the rule."""
     response = conclusion(response)[-WINDOW:]
-    box = extract(response)
-    if box is not None:
-        return named(box, options), "box"
-    if (statement := stated(response)) and (letter := named(statement, options)):
-        return letter, "stated"
-    match = None if "\n" in response.strip() else LEADING.match(plain(response))
-    if match and within(match[1], options):
-        return match[1], "leading letter"
-    letters = [(a or b).upper() for a, b in OPTION.findall(response) if within(a or b, options)]
-    if letters:
-        return letters[-1], "last (letter)"
-    found = [i for i, option in enumerate(options) if _mentioned(plain(option), plain(response))]
-    if len(found) == 1:
-        return LETTERS[found[0]], "only option named"
-    return None, "no option found"
+    texts = [plain(option) for option in options]
+    choice = choose(prepared(response), lambda text, part: option_named(text, part, texts))
+    if choice.how != "none":
+        return choice if choice.text in LETTERS else Extraction(None, choice.how)
+    text = plain(response)
+    mentioned = [i for i, option in enumerate(texts) if _mentioned(option, text)]
+    return Extraction(LETTERS[mentioned[0]], "only option") if len(mentioned) == 1 else NONE
 
 
-def named(text: str, options: Sequence[str]) -> str | None:
-    """The letter of the option that `text` is or begins with, by letter or by its own text."""
-    text = plain(text)
+def option_named(text: str, part: Part, options: Sequence[str]) -> str | None:
+    """The letters that `part` of a text names, by themselves or by the text of an option."""
+    allowed = "".join(LETTERS[: len(options)])
+    text = " ".join(text.split()) if part != "end" else text
     if text in options:
         return LETTERS[options.index(text)]
-    match = BARE.match(text)
-    if match and within(match[1], options):
-        return match[1]
-    starts = [i for i, option in enumerate(options) if _begins(text.lower(), plain(option).lower())]
-    return LETTERS[max(starts, key=lambda i: len(options[i]))] if starts else None
-
-
-def stated(response: str) -> str | None:
-    """What follows the last "answer is", to the end of its line; None if nothing is stated."""
-    marks = list(STATED.finditer(response))
-    if not marks:
-        return None
-    rest = response[marks[-1].end() :].lstrip(" *:\n\t")
-    return rest.split("\n")[0].strip() or None
-
-
-def conclusion(response: str) -> str:
-    """What stands behind the reasoning of a model that marks its end."""
-    return response.rpartition("</think>")[2]
-
-
-def within(letter: str, options: Sequence[str]) -> bool:
-    """Whether there is an option of this letter."""
-    return letter.upper() in LETTERS[: len(options)]
+    letters = named(text, "all" if part == "start" else part, allowed)
+    if letters is not None or part == "line":
+        return letters
+    starts = [i for i, option in enumerate(options) if _begins(text.lower(), option.lower())]
+    if starts:
+        return LETTERS[max(starts, key=lambda i: len(options[i]))]
+    return named(text, part, allowed)
 
 
 def plain(text: str) -> str:
     """Without Markdown and LaTeX text commands, white space made single."""
-    return " ".join(MARKUP.sub(lambda m: m[1] or "", text).split())
+    return " ".join(clean(text).split())
 
 
 def _begins(text: str, option: str) -> bool:
-    return bool(option) and text.startswith(option) and not text[len(option) :][:1].isalnum()
+    return (
+        not LONE.fullmatch(option)
+        and text.startswith(option)
+        and not text[len(option) :][:1].isalnum()
+    )
 
 
 def _mentioned(option: str, text: str) -> bool:
     """Whether an option's text occurs as words of its own; a lone letter would be any "a"."""
-    if re.fullmatch("[A-Za-z]?", option):
+    if LONE.fullmatch(option):
         return False
     pattern = rf"(?<!\w){re.escape(option)}(?!\w)"
     return re.search(pattern, text, re.IGNORECASE) is not None

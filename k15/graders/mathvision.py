@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from k15.graders.base import Grader, Verdict
-from k15.graders.choices import LETTERS, chosen, conclusion
+from k15.graders.choices import LETTERS, chosen
 from k15.graders.math.grader import MathGrader
 
 if TYPE_CHECKING:
@@ -26,12 +26,13 @@ class MathVisionGrader(Grader):
         options = problem.meta["choices"]
         if not options:
             return self.math.grade(problem, response)
-        letter, how = chosen(response, options)
+        found = chosen(response, options)
         option = self.option(problem)
-        if letter is not None or option is None:
-            return Verdict(correct=float(letter == problem.answer), extracted=letter, how=how)
-        found = self.math.grade(option, conclusion(response))
-        return replace(found, how=f"option, {found.how}")
+        if found.text is not None or option is None:
+            correct = found.text == problem.answer
+            return Verdict(correct=correct, extracted=found.text, how="letter", found=found.how)
+        verdict = self.math.grade(option, response)
+        return replace(verdict, how=f"option, {verdict.how}")
 
     def option(self, problem: Problem) -> Problem | None:
         """The problem with the right option's text as its answer; None where that is no formula,

@@ -1,41 +1,36 @@
-"""What MathVista's official scripts do to a record and to a response, as pure functions.
+"""MathVista's official rule: extraction, normalisation, string equality.
 
-github.com/lupantech/MathVista, evaluation/{build_query,extract_answer,calculate_score}.py. The
-rules of ours, for where no extraction model is asked, are `rule_extraction` alone.
+    response ─ quick rules ─► extraction ─ normalise ─► equal to the answer, as a string
+                   └─► else a model is asked, or, where there is none, rules of ours
+
+github.com/lupantech/MathVista, evaluation/{extract_answer,calculate_score}.py. The rules of ours
+are `rule_extraction` alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from k15.evaluation.benchmarks.records import Row
-from k15.graders.choices import (
-    BRACKETED,
-    LETTERS,
-    WINDOW,
-    chosen,
-    conclusion,
-    listed,
-    plain,
-    stated,
-)
-from k15.graders.math.extract.answers import extract as boxed
+from k15.graders.base import Grader, Verdict
+from k15.graders.choices import LETTERS, WINDOW, chosen
+from k15.graders.math.extract.answers import extract, prepared
+from k15.graders.math.extract.claims import Claim, claims
+from k15.tasks.thoughts import conclusion
 
-SHAPES = {
-    "text": "the question and provide the correct option letter, e.g., A, B, C, D, at the end",
-    "integer": "the question requiring an integer answer and provide the final value, "
-    "e.g., 1, 2, 3, at the end",
-    "float 1": "the question requiring a floating-point number with one decimal place and provide "
-    "the final value, e.g., 1.2, 1.3, 1.4, at the end",
-    "float 2": "the question requiring a floating-point number with two decimal places and provide "
-    "the final value, e.g., 1.23, 1.34, 1.45, at the end",
-    "list": "the question requiring a Python list as an answer and provide the final list, "
-    "e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end",
-}
+if TYPE_CHECKING:
+    from k15.types import Problem
+
+Extract = Callable[[str], str]
+"""A model that is asked for the answer in a response: prompt -> what it says."""
+
 QUICK = re.compile(r'The answer is "(.*)"\.')
-NUMBER = re.compile(r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|-?\d+(?:\.\d+)?|-?\.\d+")
+MINUS = r"(?:(?<![\w)])[-−–])?"
+NUMBER = re.compile(
+    rf"{MINUS}\d{{1,3}}(?:(?:,|\{{,\}}|\\,)\d{{3}})+(?!\d)(?:\.\d+)?|{MINUS}\d+(?:\.\d+)?|{MINUS}\.\d+"
+)
+BRACKETED = re.compile(r"\(([A-Za-z])\)")
 LIST = re.compile(r"\[[^\[\]]*\]")
 BOLD = re.compile(r"\*\*(.+?)\*\*")
 WHOLE = 100  # characters up to which a response can be the answer itself
@@ -79,22 +74,53 @@ Model response: All sides have the same length, so that no angle is larger than 
 Extracted answer: C"""
 
 
-def query(row: Row) -> str:
-    """The official query: hint, question with its unit, choices."""
-    answer_type = row.text("answer_type")
-    shape = answer_type
-    if answer_type == "float":
-        shape = f"float {int(row.get('precision') or 0)}"
-    if row.text("question_type") == "multi_choice":
-        shape = "text"
-    if shape not in SHAPES:
-        raise row.fault("answer_type", f"{shape!r}: must be one of {', '.join(SHAPES)}")
-    unit = f" (Unit: {row.get('unit')})" if row.get("unit") else ""
-    row.text("question")  # has to be there; the official query keeps the spaces around it
-    lines = [f"Hint: Please answer {SHAPES[shape]}.", f"Question: {row.get('question')}{unit}"]
-    if choices := row.texts("choices"):
-        lines += ["Choices:", listed(choices)]
-    return "\n".join(lines).strip()
+class MathVistaGrader(Grader):
+    """Problems with `meta` as `k15.evaluation.benchmarks.mathvista` makes it."""
+
+    def __init__(
+        self,
+        *,
+        extract: Extract | None = None,
+        given: Mapping[tuple[str, str], str] | None = None,
+        examples: str = EXAMPLES,
+        ignore_empty: bool = False,
+    ) -> None:
+        """Say how answers are found.
+
+        Args:
+            extract: a model that is asked where the quick rules find no answer; None: our rules.
+            given: by problem id and response, what such a model said already.
+            examples: what the model is shown.
+            ignore_empty: an empty response to a multiple-choice question is wrong; False, as the
+                official scorer has it by default, takes the shortest choice.
+        """
+        self.extract, self.given = extract, given or {}
+        self.examples, self.ignore_empty = examples, ignore_empty
+
+    def grade(self, problem: Problem, response: str) -> Verdict:
+        """String equality of the normalised extraction and the answer."""
+        said, found = self.extraction(problem, response)
+        prediction = normalise(said, problem.meta)
+        if self.ignore_empty and not said.strip():
+            prediction, found = None, "none"
+        correct = prediction == problem.answer
+        return Verdict(correct=correct, extracted=prediction, how="official rule", found=found)
+
+    def extraction(self, problem: Problem, response: str) -> tuple[str, str]:
+        """The answer in a response, and how it was found."""
+        said = self.given.get((problem.id, response))
+        if said is not None:
+            return said, "given extraction"
+        quick = quick_extraction(conclusion(response), problem.meta)
+        choices = problem.meta["choices"]
+        if quick in choices:  # by its letter: "(b)" may be the text of the third choice
+            return f"({LETTERS[choices.index(quick)]})", "as it is"
+        if quick is not None:
+            return quick, "as it is"
+        if self.extract is None:
+            return rule_extraction(response, problem.meta)
+        prompt = extraction_prompt(problem.meta["query"], response, self.examples)
+        return self.extract(prompt).strip(), "extraction model"
 
 
 def quick_extraction(response: str, meta: Mapping[str, Any]) -> str | None:
@@ -117,28 +143,23 @@ def extraction_prompt(query: str, response: str, examples: str = EXAMPLES) -> st
 def rule_extraction(response: str, meta: Mapping[str, Any]) -> tuple[str, str]:
     r"""The answer by rules of ours, where no model is asked, and which rule found it.
 
-    What the last `\boxed{}` holds; else what follows the last "answer is"; else the last letter,
-    number or list, in bold if one is; else the only choice that is named; else the response itself
-    if it is short.
+    What is claimed last, in a `\boxed{}` or a closing phrase; else the last letter, number or list,
+    in bold if one is; else the only choice that is named; else the response itself if it is short.
     """
     response = conclusion(response)[-WINDOW:]
     if meta["question_type"] == "multi_choice":
-        letter, how = chosen(response, meta["choices"])
-        if letter is not None:
-            return f"({letter})", f"rule: {how}"
-        return _whole(boxed(response) or response)
+        choice = chosen(response, meta["choices"])
+        if choice.text is not None:
+            return f"({choice.text})", choice.how
+        return _whole(extract(response).text or response)
+    text = prepared(response)
     pattern = LIST if meta["answer_type"] == "list" else NUMBER
-    bold = " ".join(BOLD.findall(response))
-    for text, how in (
-        (boxed(response), "box"),
-        (stated(response), "stated"),
-        (bold, "bold"),
-        (response, "last"),
-    ):
-        found = pattern.findall(plain(text).replace("\\,", "")) if text else []
-        if found:
-            # "the answer is 3, because 5 - 2 = 3": the first one is the answer
-            return found[0 if how == "stated" else -1].replace(",", _comma(meta)), f"rule: {how}"
+    for claim in claims(text):
+        if found := pattern.findall(claim.text.partition("\n")[0]):
+            return _spelled(found[_place(claim)], meta), claim.how
+    for part, how in ((" ".join(BOLD.findall(response)), "bold"), (text, "last number")):
+        if found := pattern.findall(part):
+            return _spelled(found[-1], meta), how
     return _whole(response)
 
 
@@ -183,10 +204,17 @@ def _parses(text: str, number: Callable[[str], object]) -> bool:
     return True
 
 
-def _comma(meta: Mapping[str, Any]) -> str:
-    return "," if meta["answer_type"] == "list" else ""
+def _place(claim: Claim) -> int:
+    """Which number of a claim counts: of "the answer is 3, because 5 - 2 = 3" the first one."""
+    return 0 if claim.part == "start" else -1
+
+
+def _spelled(found: str, meta: Mapping[str, Any]) -> str:
+    """A number or list as Python writes it."""
+    found = re.sub("[−–]", "-", found)
+    return found if meta["answer_type"] == "list" else re.sub(r"[^-\d.]", "", found)
 
 
 def _whole(response: str) -> tuple[str, str]:
     text = response.strip()
-    return (text, "rule: whole") if len(text) <= WHOLE else ("", "rule: nothing found")
+    return (text, "whole") if len(text) <= WHOLE else ("", "none")

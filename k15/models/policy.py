@@ -8,7 +8,8 @@ turns them into what the model's forward takes: a placeholder per visual token, 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,8 +25,10 @@ from transformers import (
 )
 from transformers.utils import logging as transformers_logging
 
-from k15.config.errors import ConfigError
+from k15.config.errors import ConfigError, one_line
 from k15.models.norms import write_out_norms
+from k15.models.pictures import as_seen
+from k15.models.vocabulary import check_prompt, check_template, check_tokenizer, stop_ids
 from k15.types import Problem
 
 if TYPE_CHECKING:
@@ -61,18 +64,12 @@ class Policy:
         write_out_norms(model)
         self.processor = processor
         self.tokenizer = getattr(processor, "tokenizer", processor)
-        self.image_processor = getattr(processor, "image_processor", None)
+        self.image_processor: Any = getattr(processor, "image_processor", None)
         self._pictures: OrderedDict[int, tuple[Any, dict[str, Tensor], int]] = OrderedDict()
-        if (
-            self.tokenizer.chat_template is None
-            and getattr(processor, "chat_template", None) is None
-        ):
-            raise ConfigError(
-                f"model.path={model.config.name_or_path!r}: its tokenizer has no chat template, "
-                "so prompts cannot be "
-                "written; add a chat_template.jinja to the folder or take an instruction-tuned "
-                "model"
-            )
+        check_tokenizer(model, self.tokenizer)
+        check_template(model, processor, self.tokenizer)
+        self.stop_ids = stop_ids(model, self.tokenizer)
+        """Tokens that end a response; the first one closes a written one."""
 
     @property
     def device(self) -> torch.device:
@@ -80,22 +77,14 @@ class Policy:
         return self.model.device
 
     @property
+    def path(self) -> str:
+        """Where it was loaded from; empty for a fresh one."""
+        return self.model.config.name_or_path
+
+    @property
     def context(self) -> int:
         """Longest sequence of prompt and response, in tokens."""
         return self.model.config.get_text_config().max_position_embeddings
-
-    @property
-    def stop_ids(self) -> tuple[int, ...]:
-        """Tokens that end a response."""
-        configured = self.model.generation_config.eos_token_id
-        listed = configured if isinstance(configured, list) else [configured]
-        ids = {*listed, self.tokenizer.eos_token_id} - {None}
-        if not ids:
-            raise ConfigError(
-                f"model.path={self.model.config.name_or_path!r}: no end-of-sequence token is "
-                "configured"
-            )
-        return tuple(sorted(ids))
 
     @property
     def placeholder_ids(self) -> tuple[int, ...]:
@@ -113,18 +102,23 @@ class Policy:
     def encode(self, problem: Problem) -> tuple[int, ...]:
         """Token ids of the chat prompt, up to where the response begins; one placeholder per
         picture.
+
+        Raises ValueError with the problem's id if the prompt has other than one place per picture,
+        or a token that the model's embedding does not know.
         """
         text = self.processor.apply_chat_template(
             [dict(message) for message in problem.prompt],
             tokenize=False,
             add_generation_prompt=True,
         )
-        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        tokens = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+        check_prompt(self.model, self.tokenizer, problem, tokens)
+        return tokens
 
     def encode_response(self, text: str) -> tuple[int, ...]:
         """Token ids of a response, closed by the stop token."""
         ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return (*ids, self.tokenizer.eos_token_id)
+        return (*ids, self.stop_ids[0])
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, special tokens left out."""
@@ -161,12 +155,11 @@ class Policy:
         """Features of one picture and how many visual tokens it takes."""
         if self.image_processor is None:
             raise ConfigError(
-                f"the problem has a picture but model.path={self.model.config.name_or_path!r} has "
-                "no image processor; "
+                f"the problem has a picture but model.path={self.path!r} has no image processor; "
                 "choose a vision-language model"
             )
         if id(image) not in self._pictures:
-            features = dict(self.image_processor(images=[image], return_tensors="pt"))
+            features = self._features(as_seen(image))
             size = (image.height, image.width)
             count = self.processor._get_num_multimodal_tokens(image_sizes=[size])[
                 "num_image_tokens"
@@ -176,6 +169,15 @@ class Policy:
                 self._pictures.popitem(last=False)
         _, features, count = self._pictures[id(image)]
         return features, count
+
+    def _features(self, image: Image) -> dict[str, Tensor]:
+        try:
+            return dict(self.image_processor(images=[image], return_tensors="pt"))
+        except ValueError as error:  # such as a strip of 1 x 1000 pixels
+            raise ConfigError(
+                f"the image processor of model.path={self.path!r} refuses a picture of "
+                f"{image.width} x {image.height} pixels ({one_line(error)})"
+            ) from error
 
     def _expand_placeholders(self, tokens: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
         placeholder = self.model.config.image_token_id
@@ -211,18 +213,36 @@ def load_policy(path: str | None, dtype: str = "float32", attention: str | None 
     `attention` is transformers' `attn_implementation`; with flash_attention_2 on a GPU sequences
     are packed end to end for training.
 
-    Raises ValueError if no path is given, the folder is not there or holds no tokenizer.
+    Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
+    tokenizer, and as `k15.models.vocabulary` does.
     """
     if path is None:
         raise ConfigError("model.path=null: give a Hugging Face folder or name")
-    if path.startswith((".", "/")) and not Path(path).is_dir():
+    if path.startswith((".", "/", "~")) and not Path(path).is_dir():
         raise ConfigError(f"model.path={path!r}: no such folder")
-    config = AutoConfig.from_pretrained(path)
+    if not isinstance(getattr(torch, dtype, None), torch.dtype):
+        raise ConfigError(f"model.dtype={dtype!r}: choose float32, bfloat16 or float16")
+    with refused(path, "config.json"):
+        config = AutoConfig.from_pretrained(path)
     vision = hasattr(config, "vision_config")
     processor = load_processor(path, vision)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
-    model = loader.from_pretrained(path, dtype=getattr(torch, dtype), attn_implementation=attention)
+    how = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
+    with refused(path, "weights"):
+        model = loader.from_pretrained(path, **how)
     return Policy(model, processor)
+
+
+@contextmanager
+def refused(path: str, part: str) -> Iterator[None]:
+    """What a broken folder makes transformers and safetensors raise, as one line."""
+    try:
+        yield
+    except Exception as error:  # they have no common type
+        raise ConfigError(
+            f"model.path={path!r}: its {part} cannot be read ({one_line(error)}); give a folder "
+            "that save_pretrained wrote, or a name on the Hugging Face hub"
+        ) from error
 
 
 def load_processor(path: str, vision: bool) -> Any:

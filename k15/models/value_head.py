@@ -95,4 +95,4 @@ def head_of(model: Any) -> torch.nn.Module:
 def pad_id(policy: Policy) -> int:
     """The padding token, or the end-of-sequence token for tokenizers without one."""
     pad = policy.tokenizer.pad_token_id
-    return policy.tokenizer.eos_token_id if pad is None else pad
+    return policy.stop_ids[0] if pad is None else pad

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from k15.graders.code.cases import read_case
 from k15.graders.code.grader import CodeGrader, Share
 from k15.rewards.graded import GraderReward
 from k15.sandbox.protocol import Language, Limits
 
 if TYPE_CHECKING:
     from k15.sandbox.protocol import Sandbox
+    from k15.types import Problem
 
 
 class CodeReward(GraderReward):
@@ -37,3 +39,13 @@ class CodeReward(GraderReward):
             limits=limits,
         )
         super().__init__(grader, threads=threads, weight=weight, domains=domains)
+
+    def check(self, problem: Problem) -> None:
+        super().check(problem)
+        for test in problem.tests:
+            case = read_case(test)
+            if case.forgeable:
+                raise ValueError(
+                    f"problem {problem.id!r}: a program could forge a pass of {case.type!r} tests: "
+                    "they are for evaluation; train on stdin, call or assert tests"
+                )

@@ -55,7 +55,7 @@ def boxed(response: str) -> str | None:
     r"""The content of the last `\boxed{}` in one spelling; None if there is none, or one that is
     longer than what is graded.
     """
-    found = extract(response)
+    found = extract(response).text
     return None if found is None or len(found) > LONGEST else normalise(found) or None
 
 

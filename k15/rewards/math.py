@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from k15.graders.math.compare.equality import Percent, Rounding
+from k15.graders.math.compare.quantities import Percent, Rounding
 from k15.graders.math.grader import MathGrader
 from k15.graders.math.verifier import Extraction
 from k15.rewards.graded import GraderReward

@@ -21,7 +21,7 @@ from typing import cast
 from k15.sandbox import cgroups, images
 from k15.sandbox.crun_container import Container, Keeper
 from k15.sandbox.jail_process import END_SECONDS, JailBroken
-from k15.sandbox.jailed import JailedSandbox, python_folders
+from k15.sandbox.jailed import JailedSandbox, checked_folders, python_folders
 from k15.sandbox.jailer import Job, Report
 from k15.sandbox.languages import PATH, TOOLCHAINS
 from k15.sandbox.probes import prove
@@ -72,7 +72,7 @@ class CrunSandbox(JailedSandbox):
         self._programs_per_container = programs_per_container
         self._wait_seconds = wait_seconds
         self._crun = crun
-        self._folders = tuple(folders)
+        self._folders = checked_folders(folders, own=("/proc", "/box", "/dev", "/tmp"))
         self._names = (f"k15-{number}" for number in itertools.count())
         self._groups: SimpleQueue[cgroups.Group] = SimpleQueue()
         self._keeper: Keeper | None = None

@@ -6,15 +6,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from k15.sandbox.jail import seccomp
+from k15.sandbox.languages import ENVIRONMENT
 
 RIGHTS = ["CAP_KILL", "CAP_SETGID", "CAP_SETUID"]
 """Of process 1: end programs, and become their user before each. Programs have none."""
-ENVIRONMENT = (
-    "LANG=C.UTF-8",
-    "PYTHONHASHSEED=0",
-    "PYTHONDONTWRITEBYTECODE=1",
-    "PATH=/usr/bin:/bin",
-)
 _NAMESPACES = 0x7E020000  # CLONE_NEW* of clone(2), those that clone takes
 _EPERM, _ENOSYS, _EAFNOSUPPORT = 1, 38, 97
 _AF_UNIX = 1
@@ -33,7 +28,7 @@ def config(command: Iterable[str], binds: Mapping[str, str]) -> dict[str, Any]:
             "terminal": False,
             "user": {"uid": 0, "gid": 0},
             "args": list(command),
-            "env": list(ENVIRONMENT),
+            "env": ["PATH=/usr/bin:/bin", *map("=".join, ENVIRONMENT.items())],
             "cwd": "/",
             "noNewPrivileges": True,
             "capabilities": {

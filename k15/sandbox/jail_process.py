@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from k15.sandbox.languages import ENVIRONMENT
+
 START_SECONDS = 60.0
 END_SECONDS = 20.0
 """How long the jail may take to end a program that it was told to end."""
@@ -44,7 +46,7 @@ class JailProcess:
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
-                env={"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
+                env=dict(ENVIRONMENT),
                 cwd="/",
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C is for the parent

@@ -201,6 +201,24 @@ class JailedSandbox(Sandbox):
                 )
 
 
+def checked_folders(folders: Iterable[str], *, own: Iterable[str]) -> tuple[str, ...]:
+    """The folders; raises ValueError for one that programs cannot be shown.
+
+    Args:
+        own: places of which programs have their own, so that nothing below them is the machine's.
+    """
+    found = tuple(os.path.normpath(folder) for folder in folders)
+    for path in found:
+        if not os.path.isabs(path) or not os.path.exists(path):
+            raise ValueError(f"sandbox: folders: {path!r} is no absolute path of a folder here")
+        hidden = path in ("/", "/dev", "/etc", "/tmp", "/dev/shm")
+        if hidden or any(path == place or path.startswith(f"{place}/") for place in own):
+            raise ValueError(
+                f"sandbox: folders: {path!r}: programs have a place of their own there"
+            )
+    return found
+
+
 def python_folders(python: str) -> list[str]:
     """Where that interpreter and its standard library lie."""
     command = [python, "-I", "-S", "-c", _PRINT_FOLDERS]

@@ -169,6 +169,8 @@ class ProgramRun:
             raise JailBroken(f"the guard of a program died: {error}") from error
         if "broken" in fields:
             raise JailBroken(f"a program could not be run: {fields['broken']}")
+        if "unfit" in fields:
+            return Report(outcome=Outcome(cause="crash", detail=f"its files: {fields['unfit']}"))
         for descriptor in self._streams:  # all writers have ended: what is left is in the pipe
             while len(self._streams[descriptor]) <= self._limits.output_bytes:
                 before = len(self._streams[descriptor])

@@ -16,7 +16,12 @@ from k15.sandbox.protocol import Language, Limits, Program
 PATH = "/usr/local/bin:/usr/bin:/bin"
 """Where a sandbox looks for toolchains, whatever the PATH of the process that starts it."""
 ENVIRONMENT: Mapping[str, str] = MappingProxyType(
-    {"LANG": "C.UTF-8", "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"}
+    {
+        "LANG": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONINTMAXSTRDIGITS": "0",  # as on the judges of contests: integers of any length print
+    }
 )
 """What every program finds set, besides PATH, HOME and TMPDIR, which are the sandbox's own."""
 
@@ -30,8 +35,9 @@ OUT_OF_MEMORY = re.compile(
 class Toolchain:
     """How one language is compiled and run.
 
-    In commands, {source} stands for the source file, {stem} for its name without the ending and
-    {heap} for the MiB that a managed heap may take: three quarters of the memory limit.
+    In commands, {source} stands for the source file, {stem} for its name without the ending, {heap}
+    for the MiB that a managed heap may take: three quarters of the memory limit, and {boot} for
+    `PYTHON_BOOT`.
     """
 
     source: str
@@ -52,8 +58,16 @@ class Toolchain:
         return tuple(name for name in commands if not name.startswith("."))
 
 
+PYTHON_BOOT = (
+    "import runpy, site, sys; site.setquit(); del sys.argv[0]; "
+    "runpy.run_path(sys.argv[0], run_name='__main__')"
+)
+"""Where `site` does not run, `exit` and `quit` are missing, and with it site-packages are there."""
+
 TOOLCHAINS: Mapping[Language, Toolchain] = {
-    "python": Toolchain(source="main.py", run="python3 -s -S {source}", packages="python3"),
+    "python": Toolchain(
+        source="main.py", run="python3 -s -S -c {boot} {source}", packages="python3"
+    ),
     "cpp": Toolchain(
         source="main.cpp",
         compile="g++ -std=c++20 -O2 -pipe -o main {source}",
@@ -98,29 +112,43 @@ TOOLCHAINS: Mapping[Language, Toolchain] = {
 }
 
 
+COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
+KIND = r"(?:class|interface|record|enum)\s+(\w+)"
+PUBLIC = re.compile(rf"\bpublic\s+(?:(?:final|abstract|strictfp)\s+)*{KIND}")
+MAIN = re.compile(r"\bstatic\s+(?:final\s+)?void\s+main\s*\(")
+TYPE_OR_BRACE = re.compile(rf"[{{}}]|\b{KIND}")
+LONGEST_NAME = 255 - len(".java")  # bytes that a file's name may have: one may not be made longer
+
+
 def source_name(program: Program) -> str:
     """The name of the program's source file.
 
     Java wants the file of a public class to be named like it, and starts the class it is given:
-    that is the public class, else the one that holds `main`, else the first one.
+    that is the public class, else the one that holds `main`, else the first one. A class whose name
+    no file can have does not compile.
     """
     toolchain = TOOLCHAINS[program.language]
     if program.language != "java":
         return toolchain.source
-    text = re.sub(r"//[^\n]*|/\*.*?\*/", "", program.source, flags=re.DOTALL)
-    kind = r"(?:class|interface|record|enum)"
-    public = re.search(rf"\bpublic\s+(?:(?:final|abstract|strictfp)\s+)*{kind}\s+(\w+)", text)
+    text = COMMENT.sub("", program.source)
+    public, main = PUBLIC.search(text), MAIN.search(text)
     if public:
-        return f"{public[1]}.java"
-    main = re.search(r"\bstatic\s+(?:final\s+)?void\s+main\s*\(", text)
-    classes = [
-        found[1]
-        for found in re.finditer(rf"\b{kind}\s+(\w+)", text[: main.start() if main else None])
-        if text.count("{", 0, found.start()) == text.count("}", 0, found.start())
-    ]
-    if not classes:
-        return toolchain.source
-    return f"{classes[-1] if main else classes[0]}.java"
+        name = public[1]
+    else:
+        classes = _outermost(text[: main.start() if main else None])
+        name = classes[-1 if main else 0] if classes else ""
+    return f"{name}.java" if 0 < len(name.encode()) <= LONGEST_NAME else toolchain.source
+
+
+def _outermost(text: str) -> list[str]:
+    """The types of a Java program that lie in no other."""
+    found, depth = [], 0
+    for part in TYPE_OR_BRACE.finditer(text):
+        if part[1] is not None:
+            found += [part[1]] if depth == 0 else []
+        else:
+            depth += 1 if part[0] == "{" else -1
+    return found
 
 
 def compile_command(program: Program) -> tuple[str, ...]:
@@ -153,4 +181,5 @@ def install_line(language: Language) -> str:
 
 def _fill(command: str, source: str, *, heap: int) -> tuple[str, ...]:
     stem = source.rpartition(".")[0]
-    return tuple(part.format(source=source, stem=stem, heap=heap) for part in command.split())
+    given = {"source": source, "stem": stem, "heap": heap, "boot": PYTHON_BOOT}
+    return tuple(part.format(**given) for part in command.split())

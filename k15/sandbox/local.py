@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from k15.sandbox import probes
 from k15.sandbox.jail import kernel, landlock
 from k15.sandbox.jail_process import JailBroken
-from k15.sandbox.jailed import JailedSandbox, python_folders
+from k15.sandbox.jailed import JailedSandbox, checked_folders, python_folders
 from k15.sandbox.jailer import Jail
 from k15.sandbox.languages import PATH
 
@@ -25,6 +25,7 @@ OTHERS = "choose sandbox=crun (needs root and crun) or sandbox=e2b (a cloud serv
 NOT_CONTAINED = (
     "how much a program writes to disk in total, and in how many files",
     "that it sees which files exist in system folders, and this machine's network and users",
+    "that it changes modes and times of this user's files (it cannot read or write them)",
 )
 
 
@@ -46,12 +47,12 @@ class LocalSandbox(JailedSandbox):
             python: the interpreter that Python programs get, 3.11 or later, without what is
                 installed into it besides its standard library; by default this process's.
             folders: more of this machine that programs may read, such as a toolchain in /opt/x,
-                whose executables are in /opt/x/bin.
+                whose executables are in /opt/x/bin; raises ValueError for one that is not there.
             namespaces: None takes them where the kernel grants them, and warns where it does not;
                 True raises then; False does without.
         """
         super().__init__(python=python)
-        self._folders = tuple(folders)
+        self._folders = checked_folders(folders, own=("/proc", "/box"))
         self._wanted = namespaces
         self._namespaces = namespaces is not False
 

@@ -109,5 +109,7 @@ class Task(ABC):
 
 def is_held_out(problem: Problem) -> bool:
     """Whether a question belongs to the held-out split."""
-    question = problem.prompt[-1]["content"].encode()
-    return int(hashlib.md5(question).hexdigest(), 16) % HELD_OUT_SHARE == 0
+    content = problem.prompt[-1]["content"]
+    if not isinstance(content, str):
+        content = "".join(item.get("text", "") for item in content)
+    return int(hashlib.md5(content.encode()).hexdigest(), 16) % HELD_OUT_SHARE == 0

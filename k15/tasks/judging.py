@@ -19,11 +19,14 @@ from random import Random
 
 from k15.tasks.base import Split, Task
 from k15.tasks.make24 import ANSWER, LABELS, TARGET, Make24
+from k15.tasks.thoughts import conclusion
 from k15.types import Problem
 
 REFERENCE, RESPONSE, VERDICT = "\nReference answer: ", "\nResponse: ", "\nVerdict:"
 WORDS = (REFERENCE, RESPONSE, VERDICT, '{"correct": ', "true", "false")
-LAST_OBJECT = re.compile(r"(\{[^{}]*\})[\s`]*$")
+VERDICTS = re.compile(
+    r"""\{[^{}]*?["']correct["']\s*:\s*["']?(true|false)["']?\s*(?:,[^{}]*)?\}""", re.IGNORECASE
+)
 TRIES = 1000
 
 
@@ -46,7 +49,7 @@ class Judgement:
 
 def judging_problem(question: str, reference: str, response: str) -> Problem:
     """What a judge reads, with the thoughts of the response left out."""
-    content = f"{question}{REFERENCE}{reference}{RESPONSE}{final_part(response)}{VERDICT}"
+    content = f"{question}{REFERENCE}{reference}{RESPONSE}{conclusion(response)}{VERDICT}"
     return Problem(id="", prompt=({"role": "user", "content": content},), answer=None)
 
 
@@ -59,21 +62,14 @@ def question_of(problem: Problem) -> str:
     return "\n".join(turn["content"] for turn in problem.prompt)
 
 
-def final_part(response: str) -> str:
-    """What follows the thoughts; nothing if they never end."""
-    _, closed, answer = response.rpartition("</think>")
-    return answer if closed or "<think>" not in response else ""
-
-
 def read_verdict(text: str) -> bool | None:
-    """The verdict of a text that ends in `{"correct": true}` or false; None if it does not."""
-    found = LAST_OBJECT.search(text)
-    try:
-        verdict = json.loads(found[1]) if found else {}
-    except json.JSONDecodeError:
-        return None
-    correct = verdict.get("correct")
-    return correct if isinstance(correct, bool) else None
+    """What a text says behind its thoughts, in an object like `{"correct": true}`.
+
+    None if it does not say it, or says both. JSON's `true`, Python's `True` and a quoted one are
+    the same; what stands around the object does not matter.
+    """
+    found = {word.lower() for word in VERDICTS.findall(conclusion(text))}
+    return found == {"true"} if len(found) == 1 else None
 
 
 class Judging:
@@ -113,7 +109,7 @@ class Judging:
         """The response with one word of its final part left out, repeated, moved or replaced, or
         with its end cut off.
         """
-        answer = final_part(response)
+        answer = conclusion(response)
         words, thoughts = self._word.findall(answer), response.removesuffix(answer)
         place, other = rng.randrange(len(words)), rng.randrange(len(words))
         changes = (
@@ -153,7 +149,7 @@ class Make24Judging(Judging):
 
     def reasoning(self, problem: Problem, response: str) -> str:
         """Stops with " no" where the box does not name every operand once and in order."""
-        boxed = ANSWER.search(f"</think>{final_part(response)}")
+        boxed = ANSWER.search(f"</think>{conclusion(response)}")
         signed = re.findall("[+-][a-f]", boxed[1]) if boxed else []
         values = problem.meta["values"]
         total, steps = problem.meta["start"], ""

@@ -109,9 +109,15 @@ def test_records_become_judgements_with_reasoning_from_the_label(tmp_path: Path)
 @pytest.mark.parametrize(
     ("fields", "error"),
     [
-        ({"correct": "yes"}, r"rows\.jsonl:2: field 'correct' is 'yes'; .* true or false"),
-        ({"reference_answer": None}, r"rows\.jsonl:2: no reference \(field 'reference_answer'"),
-        ({"question": " "}, r"rows\.jsonl:2: no question .*data\.fields\.question="),
+        ({"correct": "yes"}, r"rows\.jsonl:2: field 'correct' must be true or false, got 'yes'"),
+        (
+            {"reference_answer": None},
+            r"rows\.jsonl:2: field 'reference_answer' must be .* got None",
+        ),
+        ({"question": " "}, r"rows\.jsonl:2: field 'question' .*data\.fields\.question="),
+        ({"reference_answer": ["2"]}, r"got \['2'\] \(a list\)"),
+        ({"response": "\ud800"}, r"field 'response' holds half a surrogate pair"),
+        ({"reasoning": ["a"]}, r"field 'reasoning' must be text, got \['a'\] \(a list\)"),
     ],
 )
 def test_records_are_refused_by_line_and_reason(tmp_path: Path, fields: dict, error: str) -> None:

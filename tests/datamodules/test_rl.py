@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 import torch
 from lightning.pytorch import Callback, Trainer
+from PIL import Image
 from torch import Tensor
 
 from k15.datamodules.rl import RLDataModule
@@ -18,7 +19,7 @@ from k15.engines.scripted import ScriptedEngine
 from k15.losses.advantages import mean_baseline
 from k15.losses.mirror_descent import mirror_descent
 from k15.models.policy import Policy
-from k15.models.tiny import tiny_policy
+from k15.models.tiny import IMAGE, tiny_policy
 from k15.modules.rl import RLModule
 from k15.rewards.task import TaskReward
 from k15.rollouts.collector import RolloutPlan
@@ -186,6 +187,37 @@ def test_problems_that_do_not_fit_into_the_context_are_refused() -> None:
     strict = datamodule(problems, plan={"max_response_tokens": 153})
     with pytest.raises(ValueError, match=r"prompt of 8 tokens and max_response_tokens=153 .* 160"):
         strict.setup("fit")
+
+
+def test_a_picture_problem_that_cannot_be_asked_is_refused_by_id(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its text holds the model's own placeholder; a strip is too thin for the image processor."""
+    task = Make24(modality="image")
+    policy = tiny_policy(words=task.words, modality="image")
+    source = TaskSource(task, train_problems=8, held_out_problems=2)
+    good = list(source.train)
+    [message] = good[0].prompt
+    literal = [*message["content"], {"type": "text", "text": IMAGE}]
+    source.train = [
+        replace(good[0], prompt=({**message, "content": literal},)),
+        replace(good[1], images=(Image.new("RGB", (1, 1000)),)),
+        *good[2:],
+    ]
+    data = RLDataModule(
+        policy=policy,
+        source=source,
+        engine=ScriptedEngine({}),
+        sampler=Prioritized(),
+        rewards={"answer": TaskReward(task, domains=["vision"])},
+        plan=RolloutPlan(sizes=SIZES),
+        max_refused=0.25,
+    )
+    data.setup("fit")
+    assert [problem.id for problem in data.train] == [problem.id for problem in good[2:]]
+    said = capsys.readouterr().out
+    assert f"  {good[0].id}: its prompt has the placeholder '{IMAGE}' (4) 2 times for 1" in said
+    assert f"  {good[1].id}: the image processor of model.path='' refuses a picture of 1 x" in said
 
 
 def test_a_restored_datamodule_collects_what_the_first_one_would_have() -> None:

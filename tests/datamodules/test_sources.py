@@ -47,10 +47,13 @@ def test_fields_can_be_renamed(tmp_path: Path) -> None:
     ("text", "message"),
     [
         ("", "no records"),
-        ('{"problem": "x", "answer": "1"}\n{"problem": "y"}\n', r"a.jsonl:2: no answer"),
+        ('{"problem": "x", "answer": "1"}\n{"problem": "y"}\n', r"a.jsonl:2: no field 'answer'"),
+        ('{"problem": "x", "answer": " "}\n', r"a.jsonl:1: field 'answer' .*\(blank text\)"),
+        ('{"problem": "x", "answer": ["1"]}\n', r"a.jsonl:1: field 'answer' .*\(a list\)"),
+        ('{"problem": [{"content": "x"}], "answer": "1"}\n', r"a.jsonl:1: .*\(chat messages;"),
         (
-            '{"problem": "x", "answer": "1"}\n{"problem": "y", "answer": " "}\n',
-            r"a.jsonl:2: no answer",
+            '{"problem": "x", "answer": "1", "solution": ["1"]}\n',
+            r"a.jsonl:1: field 'solution' must be text, .*data\.fields\.solution=<name>",
         ),
         ('{"problem": "x", "answer": "1"}\n{broken\n', r"a.jsonl:2: not JSON"),
         ("[1, 2]\n", r"a.jsonl:1: expected a JSON object"),

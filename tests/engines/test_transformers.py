@@ -9,6 +9,7 @@ from k15.engines.protocol import Repetition, Request, Sampling
 from k15.engines.repetition import first_repetition
 from k15.engines.transformers import TransformersEngine
 from k15.tasks.make24 import Make24
+from tests.closeness import close
 from tests.models import architectures
 
 GREEDY = Sampling(temperature=0)
@@ -41,6 +42,10 @@ def run(policy, requests, sampling, **kwargs):
     return sorted(completions, key=lambda completion: completion.index)
 
 
+def all_logps(completions):
+    return [logp for completion in completions for logp in completion.logps]
+
+
 def inputs(policy, tokens, images):
     """What the model's own forward takes for one sequence, positions left to transformers."""
     expanded = policy.expand(tokens, images)
@@ -63,12 +68,11 @@ def own_logps(policy, request, new, temperature):
 def test_logps_are_those_of_the_models_own_forward(name, slots):
     policy, requests = policy_named(name), requests_for(name)
     sampling = Sampling(temperature=0.8, top_p=0.9)
-    for request, completion in zip(
-        requests, run(policy, requests, sampling, slots=slots), strict=True
-    ):
-        own = own_logps(policy, request, completion.tokens, temperature=0.8)
-        own = own[range(len(completion.tokens)), completion.tokens]
-        torch.testing.assert_close(torch.tensor(completion.logps), own, atol=1e-4, rtol=0)
+    completions, own = run(policy, requests, sampling, slots=slots), []
+    for request, completion in zip(requests, completions, strict=True):
+        every = own_logps(policy, request, completion.tokens, temperature=0.8)
+        own += every[range(len(completion.tokens)), completion.tokens]
+    close(all_logps(completions), own)
 
 
 def banned_tokens(policy):
@@ -107,10 +111,11 @@ def test_a_continued_response_is_the_uncut_one(name):
         )
         for index in longer
     ]
-    for index, rest in zip(longer, run(policy, rests, GREEDY), strict=True):
+    continued = run(policy, rests, GREEDY)
+    for index, rest in zip(longer, continued, strict=True):
         assert rest.tokens == whole[index].tokens[4:]
-        assert rest.logps == pytest.approx(whole[index].logps[4:], abs=1e-4)
         assert rest.finish == whole[index].finish
+    close(all_logps(continued), [logp for index in longer for logp in whole[index].logps[4:]])
 
 
 def test_how_prompts_are_prefilled_changes_nothing():
@@ -118,9 +123,9 @@ def test_how_prompts_are_prefilled_changes_nothing():
     requests += [Request(tokens=(9,), max_new_tokens=6), Request(tokens=(9, 8), max_new_tokens=6)]
     together = run(policy, requests, GREEDY)
     for kwargs in ({"tokens_per_prefill": 1}, {"tokens_per_prefill": 20, "slots": 2}):
-        for one, other in zip(together, run(policy, requests, GREEDY, **kwargs), strict=True):
-            assert one.tokens == other.tokens
-            assert one.logps == pytest.approx(other.logps, abs=1e-4)
+        apart = run(policy, requests, GREEDY, **kwargs)
+        assert [one.tokens for one in together] == [other.tokens for other in apart]
+        close(all_logps(together), all_logps(apart))
 
 
 def test_equal_requests_are_prefilled_once():
@@ -177,7 +182,7 @@ def test_top_p_stays_in_the_nucleus():
         probability = own_logps(policy, request, completion.tokens, temperature=1).exp()
         for row, token in zip(probability, completion.tokens, strict=True):
             # the tokens that are more likely do not make up half of the mass yet
-            assert row[row > row[token] + 1e-6].sum() < 0.5 + 1e-4
+            assert row[row > row[token] + 1e-5].sum() < 0.5 + 1e-4
 
 
 def test_stop_tokens_end_a_response():
@@ -327,7 +332,7 @@ def test_a_model_may_be_used_between_two_completions():
     expected = policy.model(**prompt).logits
     completions = TransformersEngine(policy).generate(requests, GREEDY)
     head = list(islice(completions, 2))
-    torch.testing.assert_close(policy.model(**prompt).logits, expected, atol=1e-5, rtol=0)
+    close(policy.model(**prompt).logits, expected)
     assert head + list(completions) == list(TransformersEngine(policy).generate(requests, GREEDY))
 
 

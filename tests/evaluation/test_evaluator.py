@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from k15.config.errors import ConfigError
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.samples import Sample, read
@@ -103,6 +104,7 @@ PROGRAM = """
 import sys, time
 from pathlib import Path
 from tests.evaluation.sums import Characters, Sums, answering, right_sum
+from k15.config.errors import ConfigError
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
 
@@ -182,6 +184,20 @@ def test_a_grader_that_raises_ends_the_run(tmp_path):
 
     with pytest.raises(KeyError, match="unit"):
         run(evaluator(tmp_path, Raises()), answering(right_sum))
+
+
+def test_a_prompt_that_cannot_be_written_is_refused_by_benchmark_and_id(tmp_path):
+    class Strict(Characters):
+        def encode(self, problem):
+            if problem.id == "3":
+                raise ConfigError("its prompt has 2 places for 1 pictures")
+            return super().encode(problem)
+
+    asked = []
+    engine = answering(lambda prompt, request: asked.append(prompt) or right_sum(prompt))
+    with pytest.raises(ValueError, match="benchmark sums, problem '3': its prompt has 2 places"):
+        evaluator(tmp_path).run(engine, Strict())
+    assert not asked
 
 
 def test_a_prompt_that_does_not_fit_is_refused_before_anything_is_generated(tmp_path):

@@ -104,9 +104,12 @@ def test_responses_made_elsewhere_are_numbered_by_problem(tmp_path):
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ({"pid": "7"}, r"r.jsonl:2: needs the fields id \(or pid\) and response"),
-        ({"response": "a"}, r"r.jsonl:2: needs the fields id"),
-        ({"pid": "7", "response": 5}, r"r.jsonl:2: response is int, not a string"),
+        ({"pid": "7"}, r"r.jsonl:2: no field 'response'; the record has \['pid'\]"),
+        ({"response": "a"}, r"r.jsonl:2: no field 'id' or 'pid'"),
+        (
+            {"pid": "7", "response": 5},
+            r"r.jsonl:2: field 'response' must be text, got 5",
+        ),
         ({"pid": "9", "response": "a"}, r"r.jsonl:2: benchmark mathvista has no problem '9'"),
     ],
 )

@@ -41,12 +41,12 @@ def test_text_items_are_the_question_and_pictures_are_files(tmp_path):
     assert sizes == [(1000, 250), (10, 20)]
 
 
-def test_a_picture_is_saved_once_and_keeps_its_transparency(tmp_path):
+def test_a_picture_is_saved_once_and_as_the_model_sees_it(tmp_path):
     clear = Image.new("RGBA", (5, 5), (255, 0, 0, 0))
     rows = write(tmp_path, *(problem(id=id, images=(clear.copy(),)) for id in "ab"))
     assert rows[0]["images"] == rows[1]["images"]
     (file,) = (tmp_path / "images").iterdir()
-    assert Image.open(file).getpixel((0, 0)) == (255, 0, 0, 0)
+    assert Image.open(file).getpixel((0, 0)) == (255, 255, 255)
 
 
 def test_writing_again_adds_only_what_is_new_behind_what_was_cut_off(tmp_path):
@@ -74,3 +74,22 @@ def test_a_line_without_a_field_is_refused_by_number(tmp_path):
         file.write(json.dumps({"benchmark": "sums", "id": "2"}) + "\n")
     with pytest.raises(ValueError, match=r"problems\.jsonl:2: no field question, answer"):
         read_problems(tmp_path)
+
+
+@pytest.mark.parametrize("answer", [["2"], {"value": "2"}, True, "\ud800"])
+def test_an_answer_that_is_no_text_is_refused_by_line(tmp_path, answer):
+    write(tmp_path, problem())
+    line = (tmp_path / "problems.jsonl").read_text()
+    (tmp_path / "problems.jsonl").write_text(
+        line + json.dumps({**json.loads(line), "answer": answer})
+    )
+    with pytest.raises(ValueError, match=r"problems\.jsonl:2: field 'answer' (must|holds)"):
+        read_problems(tmp_path)
+
+
+def test_line_separators_and_half_characters_stay_in_their_line(tmp_path):
+    text = "a\u2028b\x85c\ud800"
+    assert [row["question"] for row in write(tmp_path, problem(content=text), problem("2"))] == [
+        text,
+        "1+1?",
+    ]

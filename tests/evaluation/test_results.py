@@ -45,7 +45,7 @@ def test_scores_by_hand():
     """Problem 0: 1 of 2 right; problem 1: 0 of 2, both cut. 1 right for 1,000 tokens."""
     (score,) = scored(
         [
-            sample("0", 0, tokens=100),
+            sample("0", 0, tokens=100, found="boxed"),
             sample("0", 1, tokens=300, correct=0.0, extracted="7"),
             sample("1", 0, tokens=300, correct=0.0, finish="length", extracted=None),
             sample("1", 1, tokens=300, correct=0.0, finish="length", extracted=None),
@@ -54,6 +54,7 @@ def test_scores_by_hand():
         majority_at=[2],
     )
     metrics = score["metrics"]
+    assert score["found"] == {"boxed": 1}
     assert (score["problems"], score["samples"], score["ungraded"]) == (2, 2, 0)
     assert metrics["accuracy"]["value"] == 0.25
     assert metrics["accuracy"]["standard_error"] == pytest.approx(math.sqrt(0.125 / 2))

@@ -1,6 +1,13 @@
 import pytest
 
-from k15.evaluation.table import cells, columns, comparison_table, groups_table, scores_table
+from k15.evaluation.table import (
+    cells,
+    columns,
+    comparison_table,
+    found_lines,
+    groups_table,
+    scores_table,
+)
 
 
 def score(**fields):
@@ -27,6 +34,12 @@ def test_scores_in_per_cent_a_half_upwards():
         "algebra    cot          40 x 4      46.3  36.0 .. 56.3    50.0    100.0      -"
         "   1,234  2,000    1.5       -",
     ]
+
+
+def test_how_answers_were_found():
+    rows = [score(found={"boxed": 1480, "none": 20}), score(benchmark="code", found={})]
+    assert found_lines({"scores": rows}) == "answers found:\n  algebra, cot: 1,480 boxed, 20 none"
+    assert found_lines({"scores": rows[1:]}) == ""
 
 
 def test_a_score_without_samples_shows_what_broke():

@@ -32,18 +32,18 @@ WORDS = ["red", "dark red", "blue"]
     ],
 )
 def test_the_option_of_a_response(response: str, letter: str | None) -> None:
-    assert chosen(response, WORDS)[0] == letter
+    assert chosen(response, WORDS).text == letter
 
 
 def test_letters_as_options_are_not_found_in_words() -> None:
-    assert chosen("A bad idea, Dad.", ["A", "B", "C", "D"])[0] is None
-    assert chosen("Answer: D", ["A", "B", "C", "D"])[0] == "D"
+    assert chosen("A bad idea, Dad.", ["A", "B", "C", "D"]).text is None
+    assert chosen("Answer: D", ["A", "B", "C", "D"]).text == "D"
 
 
 def test_an_option_that_looks_like_a_letter_is_found_by_its_text() -> None:
     """`(b)` may be the third option's text; written exactly so it is that."""
-    assert chosen("\\boxed{(b)}", ["(c)", "(a)", "(b)"])[0] == "C"
-    assert chosen("\\boxed{B}", ["(c)", "(a)", "(b)"])[0] == "B"
+    assert chosen("\\boxed{(b)}", ["(c)", "(a)", "(b)"]).text == "C"
+    assert chosen("\\boxed{B}", ["(c)", "(a)", "(b)"]).text == "B"
 
 
 def test_options_are_listed_with_their_letters() -> None:

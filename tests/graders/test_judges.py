@@ -15,6 +15,7 @@ from k15.models.tiny import tiny_policy
 from k15.models.value_head import add_value_head, scores
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
+from tests.closeness import close
 
 JUDGING = Make24Judging(Make24())
 QUESTION, REFERENCE, RESPONSE = " 25 a2 b1:", "-a+b", "\\boxed{-a+b}"
@@ -61,8 +62,8 @@ def test_the_value_judge_gives_probabilities_whatever_the_batch() -> None:
     )
     with torch.no_grad():
         by_hand = torch.cat([scores(of, [prompt]) for prompt in prompts]).sigmoid().tolist()
-    assert at_once == pytest.approx(by_hand, abs=1e-6)
-    assert one_by_one == pytest.approx(by_hand, abs=1e-6)
+    close(at_once, by_hand)
+    close(one_by_one, by_hand)
     assert len({round(p, 4) for p in by_hand}) > 5
 
 
@@ -128,7 +129,7 @@ def test_judges_load_from_folders(tmp_path: Path) -> None:
     classic = value_judge(str(tmp_path / "classic"))
     prompt = read(classic, QUESTION, REFERENCE, RESPONSE)
     expected = ValueJudge(of).judge([prompt])[0].correct
-    assert classic.judge([prompt])[0].correct == pytest.approx(expected, abs=1e-6)
+    close(classic.judge([prompt])[0].correct, expected)
     cot = cot_judge(str(tmp_path / "cot"), engine=TransformersEngine, max_new_tokens=5, attempts=1)
     assert (cot.max_new_tokens, len(cot.judge([prompt, prompt]))) == (5, 2)
     with pytest.raises(ValueError, match="attempts=0"):

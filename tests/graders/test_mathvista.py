@@ -58,16 +58,16 @@ def test_what_needs_no_model(response: str, meta: dict, found: str | None) -> No
 @pytest.mark.parametrize(
     ("response", "meta", "found"),
     [
-        ("5 - 2 = 3, so \\boxed{3}. I checked 17 times.", INTEGER, ("3", "rule: box")),
-        ("The answer is 3, because 5 - 2 = 3.", INTEGER, ("3", "rule: stated")),
-        ("There are **4** bars; 2 are red.", INTEGER, ("4", "rule: bold")),
-        ("First 5, then 1,200.", INTEGER, ("1200", "rule: last")),
-        ("From [1, 2] to [3, 4].", LIST, ("[3, 4]", "rule: last")),
-        ("I cannot tell.", INTEGER, ("I cannot tell.", "rule: whole")),
-        ("I cannot tell. " * 9, INTEGER, ("", "rule: nothing found")),
-        ("The answer is (B).", CHOICE, ("(B)", "rule: stated")),
-        ("It may be 3/11 or 8/11 " * 9, CHOICE, ("", "rule: nothing found")),
-        ("<think>The answer is 3.</think>The answer is 4.", INTEGER, ("4", "rule: stated")),
+        ("5 - 2 = 3, so \\boxed{3}. I checked 17 times.", INTEGER, ("3", "boxed")),
+        ("The answer is 3, because 5 - 2 = 3.", INTEGER, ("3", "stated")),
+        ("There are **4** bars; 2 are red.", INTEGER, ("4", "bold")),
+        ("First 5, then 1,200.", INTEGER, ("1200", "last number")),
+        ("From [1, 2] to [3, 4].", LIST, ("[3, 4]", "last number")),
+        ("I cannot tell.", INTEGER, ("I cannot tell.", "whole")),
+        ("I cannot tell. " * 9, INTEGER, ("", "none")),
+        ("The answer is (B).", CHOICE, ("(B)", "stated")),
+        ("It may be 3/11 or 8/11 " * 9, CHOICE, ("", "none")),
+        ("<think>The answer is 3.</think>The answer is 4.", INTEGER, ("4", "stated")),
     ],
 )
 def test_our_rules(response: str, meta: dict, found: tuple[str, str]) -> None:
@@ -94,5 +94,5 @@ def test_hostile_responses_have_an_end(piece: str) -> None:
     for meta in (CHOICE, INTEGER, FLOAT, LIST):
         if quick_extraction(response, meta) is None:
             extraction, how = rule_extraction(response, meta)
-            assert how.startswith("rule: ")
+            assert how
             normalise(extraction, meta)

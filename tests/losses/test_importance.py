@@ -8,6 +8,7 @@ from k15.losses.importance import truncated_importance
 from k15.losses.mirror_descent import mirror_descent
 from k15.losses.policy_gradient import ppo_clip, reinforce
 from k15.losses.policy_loss import LossInputs
+from tests.closeness import close
 
 # Two responses, the second of one token. pi_i/mu of the three tokens: 1.5, 0.8, 4; cap 2.
 WEIGHT = torch.tensor([[1.5, 0.8], [4.0, 1.0]], dtype=torch.float64)
@@ -24,11 +25,6 @@ def example() -> LossInputs:
         sequences=2,
         tokens=3,
     )
-
-
-def close(actual, expected):
-    expected = torch.as_tensor(expected, dtype=torch.float64)
-    torch.testing.assert_close(actual.double(), expected, atol=1e-6, rtol=0)
 
 
 def run(inputs, loss, cap=2.0):

@@ -5,6 +5,7 @@ import torch
 
 from k15.losses.mirror_descent import mirror_descent
 from k15.losses.policy_loss import LossInputs
+from tests.closeness import close
 
 # One problem, k = 2. Response 1 is right, 2 wrong: A = r - mean r = 0.5, -0.5. tau = 0.5.
 #   response 1: log pi = -1.0 - 0.5 = -1.5, log pi_i = -1.2 - 0.8 = -2.0, log ratio 0.5
@@ -27,11 +28,6 @@ def example(**changed) -> LossInputs:
         tokens=3,
     )
     return replace(inputs, **changed)
-
-
-def close(actual, expected):
-    expected = torch.as_tensor(expected, dtype=torch.float64)
-    torch.testing.assert_close(actual.double(), expected, atol=1e-6, rtol=0)
 
 
 def test_value_gradient_and_metrics_by_hand():

@@ -10,6 +10,7 @@ from k15.losses.importance import truncated_importance
 from k15.losses.mirror_descent import mirror_descent
 from k15.losses.policy_gradient import cispo, grpo, gspo, ppo_clip, reinforce
 from k15.losses.policy_loss import LossInputs, check_loss
+from tests.closeness import close
 
 LOSSES = {
     "mirror_descent": partial(mirror_descent, tau=0.5),
@@ -62,11 +63,9 @@ def test_cuts_add_up_to_the_whole(loss):
     assert gradient.abs().max() > 0.01
     for cuts in ([slice(0, 1), slice(1, 6)], [slice(0, 2), slice(2, 4), slice(4, 6)]):
         parts = [loss_gradient_metrics(loss, inputs, rows) for rows in cuts]
-        torch.testing.assert_close(sum(part[0] for part in parts), whole, atol=1e-6, rtol=0)
-        torch.testing.assert_close(sum(part[1] for part in parts), gradient, atol=1e-6, rtol=0)
-        for name, value in metrics.items():
-            total = sum(part[2][name] for part in parts)
-            torch.testing.assert_close(total, value, atol=1e-6, rtol=0)
+        close(sum(part[0] for part in parts), whole)
+        close(sum(part[1] for part in parts), gradient)
+        close({name: sum(part[2][name] for part in parts) for name in metrics}, metrics)
 
 
 @every_loss
@@ -91,13 +90,13 @@ def test_an_advantage_per_token_generalises_one_per_response(loss):
     inputs = minibatch()
     spread = replace(inputs, advantage_BT=inputs.advantage_BT.expand(S, T).contiguous())
     expected, actual = (loss_gradient_metrics(loss, each) for each in (inputs, spread))
-    torch.testing.assert_close(actual, expected, atol=1e-7, rtol=0)
+    close(actual, expected)
     first = torch.arange(T).expand(S, T) == 0
     only_first = replace(inputs, advantage_BT=spread.advantage_BT * first)
     nothing = replace(inputs, advantage_BT=0 * inputs.advantage_BT)
     some, none = (loss_gradient_metrics(loss, each)[1] for each in (only_first, nothing))
-    torch.testing.assert_close(some[~first], none[~first], atol=1e-7, rtol=0)
-    torch.testing.assert_close(some[first], expected[1][first], atol=1e-7, rtol=0)
+    close(some[~first], none[~first])
+    close(some[first], expected[1][first])
 
 
 @every_loss

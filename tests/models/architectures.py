@@ -12,10 +12,6 @@ from k15.tasks.make24 import Make24
 from k15.types import Example
 
 
-def close(actual, expected, atol=1e-5):
-    torch.testing.assert_close(actual, expected, atol=atol, rtol=0)
-
-
 def hugging_face(model_type, wordless=0, **sizes):
     """A tiny policy of another architecture: 4 heads that share 2 key-value heads, and a vocabulary
     that is padded by `wordless` rows without a token.

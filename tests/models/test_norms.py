@@ -10,6 +10,7 @@ from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
 from k15.models.norms import RMSNormFunction, write_out_norms
 from k15.models.tiny import tiny_policy
+from tests.closeness import close
 
 
 @pytest.mark.parametrize("kind", [Qwen3RMSNorm, LlamaRMSNorm])
@@ -24,11 +25,11 @@ def test_values_and_gradients_are_hugging_face_s(kind) -> None:
     one, other = x.clone().requires_grad_(), x.clone().requires_grad_()
     wanted = torch.randn(3, 5, 24)
     first, second = theirs(one), ours(other)
-    torch.testing.assert_close(second, first, atol=1e-6, rtol=1e-6)
+    close(second, first, 1e-6)
     (first * wanted).sum().backward()
     (second * wanted).sum().backward()
-    torch.testing.assert_close(other.grad, one.grad, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(ours.weight.grad, theirs.weight.grad, atol=1e-5, rtol=1e-5)
+    close(other.grad, one.grad, 1e-6)
+    close(ours.weight.grad, theirs.weight.grad, 1e-6)
 
 
 def test_the_gradient_is_the_derivative() -> None:
@@ -54,4 +55,4 @@ def test_every_norm_of_the_tiny_policy_is_written_out_and_copies_stay_apart() ->
     with torch.no_grad():
         norm.weight.fill_(2.0)
     x = torch.randn(1, 32)
-    torch.testing.assert_close(norm(x), 2 * model.model.norm(x))
+    close(norm(x), 2 * model.model.norm(x))

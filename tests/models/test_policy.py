@@ -14,6 +14,7 @@ from transformers import (
 from k15.models.policy import Policy, load_policy
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
+from tests.closeness import close
 
 TASK, PICTURES = Make24(), Make24(modality="image")
 
@@ -65,7 +66,7 @@ def test_eyes_leave_the_language_as_it_was() -> None:
 
     seeing = add_vision(folder_policy)
     tokens = text.encode(TASK.problem(1))
-    torch.testing.assert_close(logits(seeing, tokens), logits(text, tokens), atol=1e-6, rtol=0)
+    close(logits(seeing, tokens), logits(text, tokens))
 
 
 def test_a_picture_becomes_sixteen_visual_tokens_with_its_own_positions() -> None:
@@ -93,7 +94,7 @@ def test_expanding_equals_the_processor() -> None:
     with torch.no_grad():
         theirs = policy.model(**official).logits
     ours = logits(policy, policy.encode(problem), problem.images)
-    torch.testing.assert_close(ours, theirs, atol=1e-6, rtol=0)
+    close(ours, theirs)
 
 
 @pytest.mark.parametrize("modality", ["text", "image"])
@@ -115,7 +116,7 @@ def test_a_text_folder_gets_eyes_when_pictures_are_asked_for(tmp_path: Path) -> 
     text.save(tmp_path)
     seeing = tiny_policy(str(tmp_path), modality="image")
     tokens = text.encode(TASK.problem(1))
-    torch.testing.assert_close(logits(seeing, tokens), logits(text, tokens), atol=1e-6, rtol=0)
+    close(logits(seeing, tokens), logits(text, tokens))
 
 
 def test_what_cannot_work_is_refused_by_name(tmp_path: Path) -> None:

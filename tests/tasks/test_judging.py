@@ -9,7 +9,6 @@ from k15.tasks.judging import (
     Judgement,
     Judging,
     Make24Judging,
-    final_part,
     judging_problem,
     question_of,
     read_verdict,
@@ -94,9 +93,6 @@ def test_the_judge_reads_what_follows_the_thoughts() -> None:
     asked = judging_problem(" 25 a2:", "-a", "<think>+a 27 no</think>\\boxed{-a}")
     expected = " 25 a2:\nReference answer: -a\nResponse: \\boxed{-a}\nVerdict:"
     assert asked.prompt[0]["content"] == expected
-    assert final_part("<think>it goes on and on") == ""
-    assert final_part("The answer is 5.") == "The answer is 5."
-    assert final_part("<think>a</think>b</think>c") == "c"
 
 
 @pytest.mark.parametrize(
@@ -104,19 +100,26 @@ def test_the_judge_reads_what_follows_the_thoughts() -> None:
     [
         ('{"correct": true}', True),
         ('<think>...</think>\n```json\n{"correct": false}\n```', False),
-        ('{"correct": true} and then {"reason": "x", "correct": false}', False),
-        ('{"correct": true} I think', None),
-        ('{"correct": "true"}', None),
+        ('{"reason": "x", "correct": false, "sure": true}', False),
+        ('<think>{"correct": true}? no</think>{"correct": false}', False),
+        ('{"correct": true}.', True),
+        ('{"correct": true} I think', True),
+        ('{"correct": "true"}', True),
+        ("{'correct': True}", True),
+        ('{"correct": false}\n\n{"correct": false}', False),
+        ('{"correct": true} and then {"reason": "x", "correct": false}', None),
+        ('<think>{"correct": true}', None),
         ('{"correct": 1}', None),
         ('{"right": true}', None),
         ('{"correct": true', None),
-        ("{'correct': True}", None),
         ("{}", None),
         ("yes", None),
         ("", None),
     ],
 )
-def test_a_verdict_is_json_at_the_end_or_none(text: str, verdict: bool | None) -> None:
+def test_a_verdict_is_one_object_behind_the_thoughts_or_none(
+    text: str, verdict: bool | None
+) -> None:
     assert read_verdict(text) is verdict
 
 
@@ -139,7 +142,7 @@ def test_a_task_without_written_reasoning_has_labels() -> None:
     assert isinstance(right, Judgement)
 
 
-def test_a_broken_response_differs_in_its_final_part() -> None:
+def test_a_broken_response_differs_in_its_conclusion() -> None:
     response = "<think>+a 27 no</think>\\boxed{+a-b-c}"
     made = {JUDGING.broken(response, Random(seed)) for seed in range(200)}
     assert all(text.startswith("<think>+a 27 no</think>") for text in made)

@@ -9,15 +9,16 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
-from k15.evaluation.benchmarks.records import RecordBenchmark, Row
+from k15.evaluation.benchmarks.records import RecordBenchmark
 from k15.graders.base import Verdict
-from k15.graders.choices import conclusion
 from k15.graders.code import suites
 from k15.graders.code.cases import read_case
 from k15.graders.code.grader import CodeGrader
 from k15.graders.code.judge import Judge
-from k15.markdown import code_block
+from k15.markdown import code_block, programs
+from k15.problems.rows import Row
 from k15.sandbox.protocol import Language, Limits, Program, Sandbox
+from k15.tasks.thoughts import conclusion
 from k15.types import Problem
 
 FUNCTION: Mapping[str, str] = {
@@ -75,7 +76,7 @@ class CodeBenchmark(RecordBenchmark):
             problem = convert(row.record)
             for test in problem.tests:
                 read_case(test)
-        except (SyntaxError, ValueError, LookupError, TypeError) as error:
+        except (SyntaxError, ValueError, LookupError, TypeError, AttributeError) as error:
             raise ConfigError(f"{row.place}: its tests cannot be used: {error!r}") from error
         if not problem.tests:
             raise ConfigError(f"{row.place}: it has no tests")
@@ -154,13 +155,14 @@ class Mbpp(CodeBenchmark):
 
 
 def python_function(prompt: str, name: str, response: str) -> str:
-    """What defines the function `name`: the response's program, if need be as a completion of
-    `prompt`.
+    """What defines the function `name`: the likeliest program in the response that does, else the
+    likeliest of all as a completion of `prompt`.
     """
-    code = code_block(response, require_fence=False) or response
-    if re.search(rf"^(?:async )?def {re.escape(name)}\b", code, re.MULTILINE):
-        return code
-    return prompt + code
+    defines = re.compile(rf"^(?:async )?def {re.escape(name)}\b", re.MULTILINE)
+    for program in reversed(programs(response) or [response]):
+        if defines.search(program):
+            return program
+    return prompt + (code_block(response) or response)
 
 
 def with_meta(problem: Problem, **meta: Any) -> Problem:

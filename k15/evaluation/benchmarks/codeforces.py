@@ -10,17 +10,16 @@ can measure offline.
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from threading import Lock
 from typing import Any, ClassVar
 
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark, with_meta
-from k15.evaluation.benchmarks.records import Names, Row
 from k15.graders.base import GraderFailure, Verdict
 from k15.graders.code import suites
-from k15.markdown import code_block
+from k15.markdown import blocks, code_block
+from k15.problems.rows import Names, Row
 from k15.sandbox.protocol import Input, Outcome, Program
 from k15.types import Problem
 
@@ -33,7 +32,6 @@ ASK = """\
 Write {count} inputs that a correct program must handle and that tell wrong programs from right \
 ones, small ones and special cases among them. Write each of them in a block of its own between \
 ``` and ```, without its output."""
-BLOCK = re.compile(r"^```[^\n]*\n(.*?)^```[ \t]*$", re.MULTILINE | re.DOTALL)
 SHOWN = 20  # characters of an output in `extracted`
 
 
@@ -133,13 +131,18 @@ def contest(row: Mapping[str, Any]) -> Problem:
         {"type": "stdin", "input": given, "output": wanted, "comparison": "float"}
         for kind in ("public_tests", "private_tests", "generated_tests")
         for given, wanted in zip(*pairs(row.get(kind)), strict=True)
+        if wanted.strip()  # a program that prints nothing would pass
     ]
     return suites.problem(row["name"], row["description"], tests)
 
 
 def pairs(tests: Mapping[str, Sequence[str]] | None) -> tuple[Sequence[str], Sequence[str]]:
     """Inputs and outputs of one kind of tests."""
-    return (tests["input"], tests["output"]) if tests else ((), ())
+    if not tests:
+        return (), ()
+    if isinstance(tests["input"], str) or isinstance(tests["output"], str):
+        raise ValueError("input and output must be lists of texts")
+    return tests["input"], tests["output"]
 
 
 def printed(outcome: Outcome) -> str | None:
@@ -156,4 +159,4 @@ def printed(outcome: Outcome) -> str | None:
 
 def fenced(response: str) -> list[str]:
     """The contents of all closed blocks."""
-    return [match[1] for match in BLOCK.finditer(response)]
+    return [block.text for block in blocks(response) if block.closed]

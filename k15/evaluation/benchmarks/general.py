@@ -16,7 +16,8 @@ from typing import Any
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark
 from k15.graders.base import Verdict
-from k15.graders.choices import LETTERS, chosen, conclusion
+from k15.graders.choices import LETTERS, chosen
+from k15.tasks.thoughts import conclusion
 from k15.types import Problem
 
 OURS = Path(__file__).with_name("lm_eval_tasks")
@@ -71,8 +72,9 @@ class LmEval(Benchmark):
     def grade(self, problem: Problem, response: str) -> Verdict:
         """By letter, or by the task's own metric."""
         if options := problem.meta["choices"]:
-            letter, how = chosen(response, options)
-            return Verdict(correct=float(letter == problem.answer), extracted=letter, how=how)
+            found = chosen(response, options)
+            correct = found.text == problem.answer
+            return Verdict(correct=correct, extracted=found.text, how="letter", found=found.how)
         task, response = self._loaded[problem.meta["task"]], conclusion(response).strip()
         with self._checking:  # langdetect and nltk, which the checks use, keep global state
             found = task.process_results(problem.meta["record"], [response])

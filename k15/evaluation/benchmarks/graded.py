@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmarks.records import Names, RecordBenchmark, Row, identity
+from k15.evaluation.benchmarks.records import RecordBenchmark
 from k15.graders.base import Grader, Verdict
-from k15.records import level_of
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
 
@@ -75,10 +75,10 @@ class QuestionBenchmark(GradedBenchmark):
         Raises ValueError for an answer that cannot serve as a reference.
         """
         subject = row.get("subject")
-        level = level_of(row.get("level"))
+        level = row.level()
         meta = {"level": None if level is None else str(level), "subject": subject}
         problem = Problem(
-            id=identity(row),
+            id=row.identity(row.number),
             prompt=({"role": "user", "content": row.text("problem")},),
             answer=self.gold(row),
             difficulty=level,

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.code import FUNCTION, CodeBenchmark, python_function, with_meta
-from k15.evaluation.benchmarks.records import Row
 from k15.graders.code import suites
 from k15.markdown import code_block
-from k15.records import read_records
+from k15.problems.records import read_records
+from k15.problems.rows import Row
 from k15.sandbox.protocol import Language
 from k15.types import Problem
 
@@ -28,7 +28,7 @@ CODES: Mapping[Language, str] = {
     "bash": "sh",
 }
 """What the files and the configurations of the data set call the languages."""
-CLASS = re.compile(r"(?:^|\n)[ \t]*(?:public |static |abstract )*class\s+\w+[^{]*\{")
+CLASS = re.compile(r"(?:^|\n)[ \t]*(?:public |static |abstract )*class\s+\w+[^{]{0,500}\{")
 
 
 class HumanEvalMul(CodeBenchmark):
@@ -76,9 +76,9 @@ class HumanEvalMul(CodeBenchmark):
     def rows(self) -> Iterator[Row]:
         """Language after language."""
         for language in self.chosen:
-            for number, (place, record) in enumerate(self._records(language)):
-                named = {"task_id": record.get("name"), **record, "language": language}
-                yield Row(place, named, self.fields, number)
+            for row in self._records(language):
+                named = {"task_id": row.record.get("name"), **row.record, "language": language}
+                yield replace(row, record=named)
 
     def problem(self, row: Row) -> Problem:
         """The signature with its comment."""
@@ -105,17 +105,18 @@ class HumanEvalMul(CodeBenchmark):
             return suites.complete(row, response, language)
         return bare(block, language)
 
-    def _records(self, language: Language) -> list[tuple[str, Mapping[str, Any]]]:
-        code, field = CODES[language], f"benchmark.{self.name}.path"
+    def _records(self, language: Language) -> list[Row]:
+        code, setting = CODES[language], f"benchmark.{self.name}.path"
         if Path(self.path).is_dir():
             file = Path(self.path, f"humaneval-{code}.jsonl")
-            return read_records(str(file), self.split, field=field, wanted=self.NEEDED)
+            return read_records(str(file), self.split, self.fields, setting=setting)
         python = language == "python"
         return read_records(
             self.python_path if python else self.path,
             self.split,
+            self.fields,
             config=None if python else f"humaneval-{code}",
-            field=field,
+            setting=setting,
             wanted=self.NEEDED,
         )
 
@@ -125,5 +126,5 @@ def bare(block: str, language: Language) -> str:
     if language == "php":
         return re.sub(r"^\s*<\?(?:php)?|\?>\s*$", "", block)
     if language in ("java", "csharp") and (match := CLASS.search(block)):
-        return block[match.end() : block.rindex("}")]
+        return block[match.end() :].rpartition("}")[0] or block[match.end() :]
     return block

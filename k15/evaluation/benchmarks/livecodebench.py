@@ -14,15 +14,17 @@ import pickle
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date
+from itertools import chain
 from pathlib import Path
 from typing import Any, ClassVar
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark
-from k15.evaluation.benchmarks.records import Row
+from k15.evaluation.benchmarks.records import numbered
 from k15.graders.code.suites import IMPORTS, Test, problem
 from k15.markdown import code_block
-from k15.records import download, read_records
+from k15.problems.records import download, read_records
+from k15.problems.rows import Row
 from k15.types import Problem
 
 STARTER = "\n\nStart from this code, and keep its names:\n\n```python\n{code}\n```"
@@ -58,12 +60,10 @@ class LiveCodeBench(CodeBenchmark):
 
     def rows(self) -> Iterator[Row]:
         """Of all files."""
-        field = f"benchmark.{self.name}.path"
-        number = 0
-        for file in self._files(field):
-            for place, record in read_records(str(file), self.split, field=field):
-                yield Row(place, record, self.fields, number)
-                number += 1
+        setting = f"benchmark.{self.name}.path"
+        files = self._files(setting)
+        read = (read_records(str(file), self.split, self.fields, setting=setting) for file in files)
+        return numbered(chain.from_iterable(read))
 
     def problem(self, row: Row) -> Problem | None:
         """Statement with starter code, and all tests; None outside the window."""
@@ -79,13 +79,15 @@ class LiveCodeBench(CodeBenchmark):
         """The last fenced block, or all of a response without one."""
         return code_block(response, require_fence=False)
 
-    def _files(self, field: str) -> list[Path]:
+    def _files(self, setting: str) -> list[Path]:
         path = Path(self.path)
         if path.is_file():
             return [path]
         if path.is_dir():
             return [path / file for file in self.files]
-        return [download(self.path, file, field=field, wanted=self.NEEDED) for file in self.files]
+        return [
+            download(self.path, file, setting=setting, wanted=self.NEEDED) for file in self.files
+        ]
 
     def _day(self, text: str) -> date:
         try:
@@ -98,14 +100,14 @@ class LiveCodeBench(CodeBenchmark):
 
 def as_problem(row: Row, day: date) -> Problem:
     """A row with all its tests."""
-    starter = row.get("starter_code") or ""
+    starter = row.verbatim("starter_code") if row.get("starter_code") else ""
     metadata = row.get("metadata") or "{}"
     metadata = json.loads(metadata) if isinstance(metadata, str) else metadata
     tests = unpacked(row.get("public_test_cases")) + unpacked(row.get("private_test_cases"))
     made = problem(
         row.answer("question_id"),
         row.text("question_content") + (STARTER.format(code=starter) if starter else STDIN),
-        [as_test(test, metadata.get("func_name")) for test in tests],
+        [as_test(t, metadata.get("func_name")) for t in tests if says_something(t)],
     )
     named = {key: row.get(key) for key in LiveCodeBench.groups}
     meta = {**made.meta, **named, "contest_date": day.isoformat()}
@@ -118,13 +120,18 @@ def as_test(test: dict[str, Any], function: str | None) -> Test:
     """A test as the judge takes it; numbers are compared by value, as the official scorer does."""
     given, wanted = test["input"], test["output"]
     if test.get("testtype") != "functional":
-        exact = {"comparison": "float", "tolerance": 0.0}
+        exact = {"comparison": "float", "tolerance": 0.0, "prelude": IMPORTS}
         return {"type": "stdin", "input": given, "output": wanted, **exact}
     if not function:
         raise ConfigError("metadata has no func_name, and a test calls a function")
     arguments = [json.loads(line) for line in given.split("\n") if line.strip()]
     call = {"type": "call", "function": function, "arguments": arguments}
     return {**call, "output": json.loads(wanted), "prelude": IMPORTS}
+
+
+def says_something(test: dict[str, Any]) -> bool:
+    """Whether a program that prints nothing fails the test."""
+    return test.get("testtype") == "functional" or bool(test["output"].strip())
 
 
 def unpacked(tests: Any) -> list[dict[str, Any]]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from k15.evaluation.benchmarks.graded import QuestionBenchmark
-from k15.evaluation.benchmarks.records import Row
 from k15.graders.math.grader import MathGrader
 from k15.graders.math.verifier import Extraction
+from k15.problems.rows import Row
 
 
 class MathBenchmark(QuestionBenchmark):

@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 
 from k15.evaluation.benchmarks.graded import GradedBenchmark
 from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Names, Row, identity
 from k15.graders.choices import listed
 from k15.graders.math.verifier import Extraction
 from k15.graders.mathvision import MathVisionGrader
-from k15.records import level_of
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
 
@@ -24,6 +23,7 @@ class MathVision(PictureBenchmark, GradedBenchmark):
         "cot": "Please reason step by step, and put your final answer within \\boxed{}; "
         "of options the letter alone.",
     }
+    composite = True
     FIELDS: ClassVar[Names] = {"picture": ("decoded_image", "image")}
     NEEDED = (
         "the fields id, question, options, answer, image, level, subject (test.jsonl of the "
@@ -59,9 +59,9 @@ class MathVision(PictureBenchmark, GradedBenchmark):
         Raises ValueError for an answer that is not the letter of an option, or not readable.
         """
         question, options = row.text("question"), row.texts("options")
-        level = level_of(row.get("level"))
+        level = row.level()
         problem = Problem(
-            id=identity(row),
+            id=row.identity(row.number),
             prompt=({"role": "user", "content": f"{question}\n{listed(options)}".strip()},),
             answer=row.answer(),
             domain="vision",

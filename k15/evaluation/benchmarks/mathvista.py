@@ -1,37 +1,36 @@
-"""MathVista by its official rule: query, extraction, normalisation, string equality.
+"""MathVista as it is asked officially; graded by its official rule (`k15.graders.mathvista`).
 
-    response ─ quick rules ─► extraction ─ normalise ─► equal to the answer, as a string
-                   └─► else a model is asked, or, where there is none, rules of ours
-
-Rule: github.com/lupantech/MathVista, evaluation/{build_query,extract_answer,calculate_score}.py.
+Queries: github.com/lupantech/MathVista, evaluation/build_query.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from k15.evaluation.benchmarks.graded import GradedBenchmark
 from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Names, Row
-from k15.graders.base import Verdict
-from k15.graders.choices import LETTERS, conclusion
-from k15.graders.mathvista import (
-    EXAMPLES,
-    extraction_prompt,
-    normalise,
-    query,
-    quick_extraction,
-    rule_extraction,
-)
-from k15.records import read_records
+from k15.graders.choices import listed
+from k15.graders.mathvista import EXAMPLES, Extract, MathVistaGrader, normalise
+from k15.problems.records import read_records
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
-Extract = Callable[[str], str]
-"""A model that is asked for the answer in a response: prompt -> what it says."""
+QUESTION_TYPES = ("multi_choice", "free_form")
+SHAPES = {
+    "text": "the question and provide the correct option letter, e.g., A, B, C, D, at the end",
+    "integer": "the question requiring an integer answer and provide the final value, "
+    "e.g., 1, 2, 3, at the end",
+    "float 1": "the question requiring a floating-point number with one decimal place and provide "
+    "the final value, e.g., 1.2, 1.3, 1.4, at the end",
+    "float 2": "the question requiring a floating-point number with two decimal places and provide "
+    "the final value, e.g., 1.23, 1.34, 1.45, at the end",
+    "list": "the question requiring a Python list as an answer and provide the final list, "
+    "e.g., [1, 2, 3], [1.2, 1.3, 1.4], at the end",
+}
 
 
-class MathVista(PictureBenchmark):
+class MathVista(PictureBenchmark, GradedBenchmark):
     """Questions on figures, charts and photographs; testmini has 1,000."""
 
     name = "mathvista"
@@ -66,79 +65,70 @@ class MathVista(PictureBenchmark):
         Args:
             path: as in `RecordBenchmark`.
             split: likewise.
-            extract: a model that is asked where the quick rules find no answer; None: our rules.
+            extract: as in `MathVistaGrader`.
             extractions: a file of records with `pid`, `response` and `extraction`: what such a
                 model said of these responses.
             examples: a file with the examples that it is shown; None: ours. The official ones are
                 in evaluation/prompts/ext_ans.py.
-            ignore_empty: an empty response to a multiple-choice question is wrong; False, as the
-                official scorer has it by default, takes the shortest choice.
+            ignore_empty: as in `MathVistaGrader`.
             missing_images: as in `PictureBenchmark`.
             source: of `PictureBenchmark`.
         """
-        super().__init__(path, split=split, missing_images=missing_images, **source)
-        self.extract, self.ignore_empty = extract, ignore_empty
-        self.given = {} if extractions is None else read_extractions(extractions)
-        self.examples = EXAMPLES if examples is None else Path(examples).read_text("utf-8").strip()
+        grader = MathVistaGrader(
+            extract=extract,
+            given=None if extractions is None else read_extractions(extractions),
+            examples=EXAMPLES if examples is None else Path(examples).read_text("utf-8").strip(),
+            ignore_empty=ignore_empty,
+        )
+        super().__init__(path, split=split, missing_images=missing_images, grader=grader, **source)
 
     def problem(self, row: Row) -> Problem:
         """Query behind picture; `meta` holds what the rule needs and the groups."""
         question_type, answer_type = row.text("question_type"), row.text("answer_type")
-        precision = row.get("precision")
+        if question_type not in QUESTION_TYPES:
+            raise row.fault("question_type", f"must be {' or '.join(QUESTION_TYPES)}")
         meta = {
             "question_type": question_type,
             "answer_type": answer_type,
-            "precision": None if precision is None else int(precision),
+            "precision": row.whole("precision"),
             "choices": row.texts("choices"),
             "query": query(row),
-            **{k: v for k, v in (row.get("metadata") or {}).items() if k in self.groups},
+            **{k: v for k, v in row.mapping("metadata").items() if k in self.groups},
         }
         if question_type == "multi_choice" and not meta["choices"]:
             raise row.fault("choices", "must list the choices of a multi_choice question")
+        answer = row.answer()
+        if not isinstance(row.get("answer"), str):  # a number: 2.0 is "2.0" to one decimal
+            answer = normalise(answer, meta) or answer
         return Problem(
             id=row.answer("id"),
             prompt=({"role": "user", "content": meta["query"]},),
-            answer=row.answer(),
+            answer=answer,
             domain="vision",
             meta=meta,
         )
 
-    def grade(self, problem: Problem, response: str) -> Verdict:
-        """String equality of the normalised extraction and the answer."""
-        found, how = self.extraction(problem, response)
-        return self.grade_extraction(problem, found, how)
 
-    def grade_extraction(self, problem: Problem, extraction: str, how: str = "given") -> Verdict:
-        """The verdict on an answer that has been extracted already."""
-        prediction = normalise(extraction, problem.meta)
-        if self.ignore_empty and not extraction.strip():
-            prediction, how = None, f"{how}, empty"
-        return Verdict(correct=float(prediction == problem.answer), extracted=prediction, how=how)
-
-    def extraction(self, problem: Problem, response: str) -> tuple[str, str]:
-        """The answer in a response, and how it was found."""
-        given = self.given.get((problem.id, response))
-        if given is not None:
-            return given, "given extraction"
-        quick = quick_extraction(conclusion(response), problem.meta)
-        choices = problem.meta["choices"]
-        if quick in choices:  # by its letter: "(b)" may be the text of the third choice
-            return f"({LETTERS[choices.index(quick)]})", "as it is"
-        if quick is not None:
-            return quick, "as it is"
-        if self.extract is None:
-            return rule_extraction(response, problem.meta)
-        prompt = extraction_prompt(problem.meta["query"], response, self.examples)
-        return self.extract(prompt).strip(), "extraction model"
+def query(row: Row) -> str:
+    """The official query: hint, question with its unit, choices."""
+    answer_type = row.text("answer_type")
+    shape = answer_type
+    if answer_type == "float":
+        shape = f"float {int(row.get('precision') or 0)}"
+    if row.text("question_type") == "multi_choice":
+        shape = "text"
+    if shape not in SHAPES:
+        raise row.fault("answer_type", f"{shape!r}: must be one of {', '.join(SHAPES)}")
+    unit = f" (Unit: {row.get('unit')})" if row.get("unit") else ""
+    row.text("question")  # has to be there; the official query keeps the spaces around it
+    lines = [f"Hint: Please answer {SHAPES[shape]}.", f"Question: {row.get('question')}{unit}"]
+    if choices := row.texts("choices"):
+        lines += ["Choices:", listed(choices)]
+    return "\n".join(lines).strip()
 
 
 def read_extractions(path: str) -> dict[tuple[str, str], str]:
     """Extraction by pid and response; raises ValueError naming line and field."""
-    names = {"id": ("pid",)}
-    records = read_records(path, "", field="benchmark.mathvista.extractions")
-    rows = [Row(place, record, names, number) for number, (place, record) in enumerate(records)]
-    for row in rows:
-        for part in ("response", "extraction"):
-            if not isinstance(row.get(part), str):
-                raise row.fault(part, "must be text")
-    return {(row.answer("id"), row.get("response")): row.get("extraction") for row in rows}
+    rows = read_records(path, "", {"id": ("pid",)}, setting="benchmark.mathvista.extractions")
+    keys = [(row.answer("id"), row.verbatim("response")) for row in rows]
+    return {key: row.verbatim("extraction") for key, row in zip(keys, rows, strict=True)}

@@ -1,8 +1,6 @@
 """MMMU (mmmu-benchmark.github.io): college questions of 30 subjects, often with several pictures.
 
-The validation split has 900 questions, most of them multiple choice. The official scorer draws an
-option at random where it finds none in a response; here that is wrong, so that a score stays the
-same.
+The validation split has 900 questions, most of them multiple choice.
 """
 
 from __future__ import annotations
@@ -12,11 +10,12 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from k15.evaluation.benchmarks.pictures import TAG, MissingImages, PictureBenchmark
-from k15.evaluation.benchmarks.records import Row
-from k15.graders.base import Verdict
-from k15.graders.choices import LETTERS, chosen, conclusion, listed, plain, stated
-from k15.graders.math.extract.answers import extract
+from k15.evaluation.benchmarks.graded import GradedBenchmark
+from k15.evaluation.benchmarks.pictures import MissingImages, PictureBenchmark
+from k15.graders.choices import LETTERS, listed
+from k15.graders.mmmu import MMMUGrader
+from k15.problems.pictures import TAG
+from k15.problems.rows import Names, Row
 from k15.types import Problem
 
 SUBJECTS = (
@@ -27,14 +26,10 @@ SUBJECTS = (
     "Materials", "Math", "Mechanical_Engineering", "Music", "Pharmacy", "Physics", "Psychology",
     "Public_Health", "Sociology",
 )  # fmt: skip
-NUMBER = re.compile(
-    r"-?\d{1,3}(?:,\d{3})+(?:\.\d+)?(?!\d)|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|-?\.\d+"
-)
-WORD = re.compile(r"[^\W_]+")
 
 
-class MMMU(PictureBenchmark):
-    """Graded by letter; open questions by a number rounded to two decimals, or by text."""
+class MMMU(PictureBenchmark, GradedBenchmark):
+    """Graded by letter; open questions by a number to two decimals, or by words."""
 
     name = "mmmu"
     groups = ("subject", "question_type", "difficulty")
@@ -43,6 +38,7 @@ class MMMU(PictureBenchmark):
         "cot": "Please reason step by step, and put your final answer within \\boxed{}; "
         "of options the letter alone.",
     }
+    FIELDS: ClassVar[Names] = {"picture": tuple(f"image_{number}" for number in range(1, 8))}
     NEEDED = "the fields id, question, options, answer, question_type, image_1 to image_7"
 
     def __init__(
@@ -64,13 +60,22 @@ class MMMU(PictureBenchmark):
             source: of `PictureBenchmark`.
         """
         config = SUBJECTS if subjects is None else tuple(subjects)
-        super().__init__(path, split=split, config=config, missing_images=missing_images, **source)
+        super().__init__(
+            path,
+            split=split,
+            config=config,
+            missing_images=missing_images,
+            grader=MMMUGrader(),
+            **source,
+        )
 
     def problem(self, row: Row) -> Problem:
         """Question and options, pictures where `<image 1>` stands."""
         options = literal(row, "options") if row.get("options") else []
         name = row.answer("id")
         answers = literal(row, "answer") if _is_list(row.get("answer")) else [row.answer()]
+        if not answers:
+            raise row.fault("answer", "must not be empty")
         if options and answers[0] not in LETTERS[: len(options)]:
             raise row.fault("answer", f"must be the letter of one of {len(options)} options")
         return Problem(
@@ -100,37 +105,6 @@ class MMMU(PictureBenchmark):
             raise row.fault(f"image_{absent[0]}", "must be a picture, the question names it")
         return [row.get(f"image_{number}") for number in numbers or given]
 
-    def grade(self, problem: Problem, response: str) -> Verdict:
-        """By the letter, or by the rule for open answers."""
-        if options := problem.meta["choices"]:
-            letter, how = chosen(response, options)
-            return Verdict(correct=float(letter == problem.answer), extracted=letter, how=how)
-        return grade_open(conclusion(response), problem.meta["answers"])
-
-    def same(self, one: str, other: str) -> bool:
-        """But for case and spaces."""
-        return plain(one).lower() == plain(other).lower()
-
-
-def grade_open(response: str, answers: Sequence[str]) -> Verdict:
-    """Whether what a response states is one of the answers.
-
-    A number is right if it is equal to two decimals; a text if it occurs among the words of what
-    the response states (its box, what follows "answer is", or its last line).
-    """
-    said, how = extract(response), "box"
-    if said is None:
-        said, how = stated(response), "stated"
-    if said is None:
-        said, how = response.rsplit("\n", 1)[-1].strip(), "last line"
-    numbers = [round(float(number.replace(",", "")), 2) for number in NUMBER.findall(said)]
-    for answer in answers:
-        value = _number(answer)
-        right = value in numbers[-1:] if value is not None else _words(answer) in _words(said)
-        if right:
-            return Verdict(correct=1.0, extracted=said, how=how)
-    return Verdict(correct=0.0, extracted=said or None, how=how)
-
 
 def literal(row: Row, part: str) -> list[str]:
     """A list, or the text of a Python list as the data set stores it."""
@@ -138,21 +112,10 @@ def literal(row: Row, part: str) -> list[str]:
     if isinstance(value, str):
         try:
             value = ast.literal_eval(value)
-        except (ValueError, SyntaxError):
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
             raise row.fault(part, "must be a list of texts") from None
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise row.fault(part, "must be a list of texts")
-    return value
+    return row.texts_of(part, value)
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list | Mapping) or (isinstance(value, str) and value[:1] == "[")
-
-
-def _number(text: str) -> float | None:
-    found = NUMBER.fullmatch(text.strip().lstrip("$").rstrip("%"))
-    return round(float(found[0].replace(",", "")), 2) if found else None
-
-
-def _words(text: str) -> str:
-    return f" {' '.join(WORD.findall(plain(text).lower()))} "

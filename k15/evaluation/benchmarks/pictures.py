@@ -3,58 +3,22 @@
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from io import BytesIO
+from collections.abc import Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, get_args, overload
-
-from PIL import Image
+from typing import Any, ClassVar, Literal, get_args, overload
 
 from k15.config.errors import ConfigError
-from k15.evaluation.benchmarks.records import RecordBenchmark, Row
+from k15.evaluation.benchmarks.records import RecordBenchmark
+from k15.problems.pictures import Picture, picture, placed
+from k15.problems.rows import Row
 from k15.types import Problem
 
 logger = logging.getLogger(__name__)
 
 MissingImages = Literal["error", "skip", "text_only"]
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
-TAG = re.compile(r"<image ?(\d*)>")
 SHOWN = 5  # ids that a log line names
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """A picture that has not been decoded: a file, or the bytes of one."""
-
-    source: Path | bytes
-    label: str
-    """For a person."""
-
-    def load(self) -> Image.Image:
-        """The picture in RGB, decoded when its pixels are asked for.
-
-        Raises ValueError saying which one cannot be read.
-        """
-        try:
-            data = self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-            image = Image.open(BytesIO(data))
-            return image if image.mode == "RGB" else image.convert("RGB")
-        except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-            raise ConfigError(f"{self.label}: cannot be read as a picture ({error})") from error
-
-    def check(self) -> None:
-        """Raise ValueError if it is not there or is no whole picture."""
-        if isinstance(self.source, Path) and not self.source.is_file():
-            raise ConfigError(f"{self.label}: no such file")
-        image = self.load()
-        try:
-            image.draft("RGB", (1, 1))  # a JPEG at an eighth of its size: much faster
-            image.load()
-        except (OSError, SyntaxError) as error:
-            raise ConfigError(f"{self.label}: cannot be read as a picture ({error})") from error
 
 
 class PictureProblems(Sequence[Problem]):
@@ -83,6 +47,9 @@ class PictureBenchmark(RecordBenchmark):
     """Records with pictures; `problem` writes `<image>` or `<image1>` where one stands, else it
     comes first.
     """
+
+    composite: ClassVar[bool] = False
+    """Whether one picture may hold all that several tags name."""
 
     def __init__(
         self,
@@ -121,8 +88,8 @@ class PictureBenchmark(RecordBenchmark):
         """
         texts = self.entries()
         if self.missing_images == "text_only":
-            return [_placed(problem, 0) for _, problem in texts]
-        entries = [(_placed(p, len(found)), found) for p, found in map(self._found, texts)]
+            return [self._placed(problem, 0) for _, problem in texts]
+        entries = [self._found(entry) for entry in texts]
         if self.missing_images == "skip":
             entries = self._readable(entries)
         else:
@@ -132,27 +99,28 @@ class PictureBenchmark(RecordBenchmark):
         return PictureProblems(entries)
 
     def pictures(self, row: Row) -> Sequence[Any]:
-        """A record's pictures as it has them: a name, {"bytes": ..., "path": ...} or PIL's."""
-        picture = row.get("picture")
-        if picture is None:
+        """A record's pictures as it has them (`k15.problems.pictures.picture`)."""
+        given = row.get("picture")
+        if given is None:
             raise row.fault("picture", "must be a picture")
-        return [picture]
+        return given if isinstance(given, list) else [given]
 
     def _found(self, entry: tuple[Row, Problem]) -> tuple[Problem, list[Picture]]:
         row, problem = entry
         label = f"benchmark {self.name}, problem {problem.id}"
-        return problem, [self._picture(given, label, row) for given in self.pictures(row)]
+        found = [
+            picture(given, row, "picture", folder=self.folder, label=label)
+            for given in self.pictures(row)
+        ]
+        try:
+            return self._placed(problem, len(found)), found
+        except ConfigError as error:
+            raise ConfigError(f"{label} ({row.place}): {error}") from error
 
-    def _picture(self, given: Any, label: str, row: Row) -> Picture:
-        if isinstance(given, Mapping) and given.get("bytes"):
-            return Picture(given["bytes"], f"{label}: the picture in {row.place}")
-        name = given.get("path") if isinstance(given, Mapping) else given
-        if not isinstance(name, str) or not name:
-            raise row.fault("picture", "must be the name of a file or the bytes of a picture")
-        path = self.folder / name
-        others = (path.with_suffix(suffix) for suffix in SUFFIXES)
-        found = next((p for p in (path, *others) if p.is_file()), path)
-        return Picture(found, f"{label}: {found}")
+    def _placed(self, problem: Problem, pictures: int) -> Problem:
+        [message] = problem.prompt
+        content = placed(message["content"], pictures, composite=self.composite)
+        return replace(problem, prompt=({**message, "content": content},))
 
     def _readable(
         self, entries: list[tuple[Problem, list[Picture]]]
@@ -182,23 +150,3 @@ class PictureBenchmark(RecordBenchmark):
                 ", ..." if len(self.left_out) > SHOWN else "",
             )
         return kept
-
-
-def _placed(problem: Problem, pictures: int) -> Problem:
-    """The prompt with an item per picture, in place of its tag or before the text."""
-    [message] = problem.prompt
-    text = message["content"]
-    if not pictures:
-        return replace(problem, prompt=({**message, "content": TAG.sub("", text).strip()},))
-    content: list[dict[str, str]] = []
-    position = 0
-    tags = list(TAG.finditer(text))
-    if len(tags) != pictures:
-        content = [{"type": "image"}] * pictures
-        text, tags = TAG.sub("", text), []
-    for tag in tags:
-        content += [{"type": "text", "text": text[position : tag.start()]}, {"type": "image"}]
-        position = tag.end()
-    content.append({"type": "text", "text": text[position:].strip()})
-    content = [item for item in content if item["type"] == "image" or item["text"].strip()]
-    return replace(problem, prompt=({**message, "content": content},))

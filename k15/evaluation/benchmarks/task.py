@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark
 from k15.graders.base import Verdict
-from k15.graders.choices import conclusion
 from k15.graders.math.extract.answers import extract
 from k15.tasks.base import Task
+from k15.tasks.thoughts import conclusion
 from k15.types import Problem
 
 
@@ -39,6 +39,7 @@ class TaskBenchmark(Benchmark):
 
     def grade(self, problem: Problem, response: str) -> Verdict:
         """The task's check; what votes is the box, or all that stands behind the reasoning."""
-        extracted = extract(response) or conclusion(response) or None
+        box = extract(response)
+        extracted = box.text or conclusion(response) or None
         correct = self.task.check(problem, response)
         return Verdict(correct=correct, extracted=extracted, how=f"{self.name}'s check")

@@ -11,8 +11,9 @@ function scoreNames() {
 function showScores() {
   const names = scoreNames();
   const broken = scores.some((score) => score.ungraded);
+  const found = scores.some((score) => Object.keys(score.found || {}).length);
   const head = ["Benchmark", ...(severalRuns ? ["Run"] : []), "Prompting", "Problems", "Accuracy, %", "95 % interval", ""];
-  const last = ["Tokens", "p95", "Cut, %", "Score per 1k tokens", ...(broken ? ["Ungraded"] : [])];
+  const last = ["Tokens", "p95", "Cut, %", "Score per 1k tokens", ...(broken ? ["Ungraded"] : []), ...(found ? ["Answers found"] : [])];
   const rows = scores.map((score) => {
     const metrics = score.metrics;
     const accuracy = metrics.accuracy || null;
@@ -32,6 +33,7 @@ function showScores() {
       percent(metrics.truncated),
       per1k === null || per1k === undefined ? missing : per1k.toFixed(3),
       ...(broken ? [whole(score.ungraded)] : []),
+      ...(found ? [Object.entries(score.found || {}).map(([rule, count]) => `${whole(count)} ${rule}`).join(", ")] : []),
     ];
   });
   const section = document.getElementById("scores");

@@ -8,12 +8,14 @@
 docs/code.md describes each field. Nothing of this is believed because the program says so: expected
 outputs stay outside the sandbox, asserts run in a process that the program cannot reach (see
 `asserts`). Only "program" tests share a process with the program: it could forge
-those, so they are for evaluation, not for training.
+those, so they are for evaluation, not for training. A test that every program passes, or none, is
+refused when it is read.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import secrets
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -21,16 +23,20 @@ from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar
 
 from k15.graders.base import GraderFailure, Verdict
+from k15.graders.code import soundness
 from k15.graders.code.asserts.program import tester_program
+from k15.graders.code.asserts.values import encode
 from k15.graders.code.compare import COMPARISONS, Comparison, plain_value, same_output, same_value
+from k15.graders.code.joined import ProgramCase
 from k15.graders.code.trial import (
     PASSED,
     Case,
-    Run,
+    Checkers,
     Trial,
     compiles,
     ending,
     failed,
+    is_text,
     one_of,
     wrong,
 )
@@ -38,17 +44,16 @@ from k15.sandbox.protocol import LANGUAGES, Input, Language, Outcome, Program
 
 TESTER = tester_program()
 
-PRINTS: Mapping[Language, tuple[str, int]] = {
-    "python": ("print({!r})", 0),
-    "cpp": ("std::cout << {} << std::endl;", 1),
-    "java": ("System.out.println({});", 2),
-    "csharp": ("Console.WriteLine({});", 2),
-    "javascript": ("console.log({})", 0),
-    "typescript": ("console.log({})", 0),
-    "php": ("echo {};", 0),
-    "bash": ("echo {}", 0),
-}
-"""How a language prints, and how many closing braces of the tests come after the last assert."""
+MOST_BYTES_PER_CHARACTER = 16
+"""That the encoding of a value takes, for each of its JSON: `[1]` may come as {"tuple": [1]}."""
+SPARE_BYTES = 2**16
+"""What a program may write beside the expected output: white space, and messages on stderr."""
+AFTER_PRELUDE = """\
+for _path in "prelude.py", "program.py":
+    with open(_path, encoding="utf-8") as _file:
+        _code = compile(_file.read(), _path, "exec", dont_inherit=True)
+    exec(_code)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,32 +71,61 @@ class StdinCase(Case):
     """
     checker_language: Language = "python"
 
+    prelude: str = ""
+    """Python that runs before a Python program, in its namespace: what a runner imports for it."""
+
     def __post_init__(self) -> None:
         one_of("comparison", self.comparison, COMPARISONS)
         one_of("checker_language", self.checker_language, LANGUAGES)
+        is_tolerance(self.tolerance)
+        is_text("input", self.input)
+        is_text("output", self.output)
+        compiles("prelude", self.prelude)
+        if self.checker is not None:
+            is_text("checker", self.checker)
+        elif not self.output.strip():
+            raise ValueError(
+                f"test: output={self.output!r}: a program that prints nothing would pass; expect "
+                "an output, or name a checker"
+            )
 
     def trial(self, source: str, language: Language) -> Trial:
         program = Program(source=source, language=language)
-        return Trial(program, Input(stdin=self.input.encode()), self._verdict)
+        if self.prelude and language == "python":
+            files = {"prelude.py": self.prelude.encode(), "program.py": source.encode()}
+            program = Program(source=AFTER_PRELUDE, files=files)
+        room = SPARE_BYTES + 2 * len(self.output.encode())
+        return Trial(program, Input(stdin=self.input.encode()), self._verdict, room)
 
-    def _verdict(self, outcome: Outcome, run: Run) -> Verdict:
+    def _verdict(self, outcome: Outcome, checkers: Checkers) -> Verdict:
         if outcome.cause != "ok":
             return failed(outcome)
         if self.checker is not None:
-            return self._checked(outcome.stdout, run)
+            return self._checked(outcome.stdout, checkers)
         right = same_output(outcome.stdout, self.output.encode(), self.comparison, self.tolerance)
         return PASSED if right else wrong(f"printed {outcome.stdout[:200]!r}")
 
-    def _checked(self, output: bytes, run: Run) -> Verdict:
+    def _checked(self, output: bytes, checkers: Checkers) -> Verdict:
+        """A checker that breaks says that the output is wrong, if the expected one does not break
+        it.
+        """
+        outcome = checkers.run(*self._question(output))
+        if outcome.cause == "ok":
+            return PASSED
+        detail = ending(outcome.stdout + outcome.stderr)
+        if is_refusal(outcome):
+            return wrong(detail)
+        failed(outcome)  # raises if it was the sandbox
+        control = checkers.remembered(*self._question(self.output.encode()))
+        if control.cause == "ok" or is_refusal(control):
+            return wrong(f"the checker ended by {outcome.cause}: {detail}")
+        raise GraderFailure(f"the checker ended by {control.cause}: {failed(control).detail}")
+
+    def _question(self, output: bytes) -> tuple[Program, Input]:
         assert self.checker is not None
         program = Program(source=self.checker, language=self.checker_language)
         files = {"input": self.input.encode(), "output": output, "answer": self.output.encode()}
-        outcome = run(program, Input(arguments=tuple(files), files=files))
-        if outcome.cause == "ok":
-            return PASSED
-        if outcome.cause == "crash" and outcome.exit in (1, 2):
-            return wrong(ending(outcome.stdout + outcome.stderr))
-        raise GraderFailure(f"the checker ended by {outcome.cause}: {failed(outcome).detail}")
+        return program, Input(arguments=tuple(files), files=files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +133,7 @@ class TesterCase(Case):
     """A test of the functions of a Python program, run in the sandbox by `asserts`."""
 
     prelude: str = ""
-    """Python that runs before the program in its namespace: imports that the statement gives."""
+    """Python whose names program and asserts find: the imports that the statement gives."""
 
     def __post_init__(self) -> None:
         compiles("prelude", self.prelude)
@@ -119,10 +153,14 @@ class TesterCase(Case):
         request = {"nonce": nonce, "program": source, "prelude": self.prelude, **self.request()}
         stdin = json.dumps(request).encode() + b"\n"
 
-        def verdict(outcome: Outcome, run: Run) -> Verdict:
+        def verdict(outcome: Outcome, checkers: Checkers) -> Verdict:
             return self._verdict(outcome, nonce)
 
-        return Trial(TESTER, Input(stdin=stdin), verdict)
+        return Trial(TESTER, Input(stdin=stdin), verdict, self.output_bytes())
+
+    def output_bytes(self) -> int:
+        """What the tester may report of a right program."""
+        return SPARE_BYTES
 
     def _verdict(self, outcome: Outcome, nonce: str) -> Verdict:
         lines = [
@@ -152,8 +190,22 @@ class CallCase(TesterCase):
     """Other values that are right, too."""
     tolerance: float = 0.0
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        is_tolerance(self.tolerance)
+        if not (isinstance(self.function, str) and self.function.isidentifier()):
+            raise ValueError(f"test: function={self.function!r} must be the name of a function")
+        if not isinstance(self.arguments, list | tuple):
+            raise ValueError(f"test: arguments={self.arguments!r} must be a list")
+        if not same_value(plain_value(encode(self.output, refuse)), self.output):
+            raise ValueError(f"test: output={self.output!r} is not equal to itself")
+
     def request(self) -> dict[str, Any]:
-        return {"function": self.function, "arguments": self.arguments}
+        return {"function": self.function, "arguments": encode([*self.arguments], refuse)}
+
+    def output_bytes(self) -> int:
+        values = (encode(value, refuse) for value in (self.output, *self.alternatives))
+        return SPARE_BYTES + MOST_BYTES_PER_CHARACTER * max(len(json.dumps(v)) for v in values)
 
     def reply(self, status: str, payload: str) -> Verdict:
         if status != "returned":
@@ -171,8 +223,8 @@ class CallCase(TesterCase):
 class AssertCase(TesterCase):
     """`code` runs to its end without an exception.
 
-    It sees the program's functions through proxies; `entry_point` names those it is about, which
-    hide a builtin function of the same name.
+    It finds builtins, the prelude's names and its own; of the program it finds what `entry_point`
+    names, through proxies.
     """
 
     type: ClassVar[str] = "assert"
@@ -182,51 +234,34 @@ class AssertCase(TesterCase):
     def __post_init__(self) -> None:
         super().__post_init__()
         compiles("code", self.code)
+        if fault := soundness.fault(self.code, self.prelude, self.names):
+            raise ValueError(f"test: code: {fault}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.entry_point,) if isinstance(self.entry_point, str) else (*self.entry_point,)
 
     def request(self) -> dict[str, Any]:
-        names = [self.entry_point] if isinstance(self.entry_point, str) else self.entry_point
-        return {"code": self.code, "names": names}
+        in_place = soundness.changes_arguments(self.code, self.names)
+        return {"code": self.code, "names": self.names, "in_place": in_place}
 
     def reply(self, status: str, payload: str) -> Verdict:
         return PASSED if status == "passed" else wrong(payload)
 
 
-@dataclass(frozen=True, kw_only=True)
-class ProgramCase(Case):
-    """`head`, the program and `code` form one program, which runs to the end of `code`.
-
-    The program could forge this: it shares the process with the tests.
-    """
-
-    type: ClassVar[str] = "program"
-    code: str
-    head: str = ""
-    files: Mapping[str, str] = field(default_factory=dict)
-
-    def trial(self, source: str, language: Language) -> Trial:
-        nonce = secrets.token_hex(16)
-        text = f"{self.head}{source}\n{printing_at_the_end(self.code, nonce, language)}\n"
-        files = {name: content.encode() for name, content in self.files.items()}
-
-        def verdict(outcome: Outcome, run: Run) -> Verdict:
-            if outcome.cause != "ok":
-                return failed(outcome)
-            ended = nonce.encode() in outcome.stdout.split()
-            return PASSED if ended else wrong("ended before its tests did")
-
-        return Trial(Program(source=text, language=language, files=files), Input(), verdict)
+def is_refusal(outcome: Outcome) -> bool:
+    """Whether a checker says that the output is wrong."""
+    return outcome.cause == "crash" and outcome.exit in (1, 2)
 
 
-def printing_at_the_end(code: str, nonce: str, language: Language) -> str:
-    """`code`, with one statement more: it prints `nonce` once every assert has held."""
-    template, braces = PRINTS[language]
-    statement = template.format(f'"{nonce}"' if language != "python" else nonce)
-    if not braces:
-        return f"{code}\n{statement}"
-    cut = len(code)
-    for _ in range(braces):
-        cut = code.rindex("}", 0, cut)
-    return f"{code[:cut]}{statement}\n{code[cut:]}"
+def is_tolerance(value: float) -> None:
+    """Raise ValueError unless numbers can be told apart by it."""
+    if not (isinstance(value, int | float) and 0 <= value < math.inf):
+        raise ValueError(f"test: tolerance={value!r} must be a number from 0 up")
+
+
+def refuse(value: object) -> Any:
+    raise ValueError(f"test: {value!r} is no plain value")
 
 
 CASES: dict[str, type[Case]] = {

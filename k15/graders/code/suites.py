@@ -16,26 +16,29 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from k15.graders.code.syntax import own_names
 from k15.sandbox.protocol import Language
 from k15.types import Problem
 
 Row = Mapping[str, Any]
 Test = dict[str, Any]
 
-IMPORTS = """\
-import bisect, collections, copy, functools, heapq, itertools, math, operator, random, re, string
-import sys
-from bisect import *
-from collections import *
-from functools import *
-from heapq import *
-from itertools import *
-from math import *
-from operator import *
-from typing import *
-from builtins import *  # whose pow, unlike math's, knows a modulus
+MODULES = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random"),
+    *("statistics", "itertools", "functools", "operator", "io", "sys", "json"),
+)
+IMPORTS = "\n".join(
+    [
+        *(f"from {module} import *" for module in MODULES),
+        "from builtins import *",  # whose pow, unlike math's, knows a modulus
+        "from typing import *",
+        f"import {', '.join(MODULES)}",
+        "sys.setrecursionlimit(50000)",
+    ]
+)
+"""What LiveCodeBench's runner (lcb_runner/evaluation/testing_util.py) puts before a program, and
+what solutions of call-based problems are written to find: LeetCode's environment.
 """
-"""What solutions of call-based problems are written to find: LeetCode's environment."""
 
 MBPP_PROMPT = "{text} Your code should pass these tests:\n\n{tests}"
 
@@ -84,7 +87,7 @@ def humaneval(row: Row) -> Problem:
     test = row["test"] if row["test"].rstrip().endswith(call) else f"{row['test']}\n{call}\n"
     tests = {
         "type": "assert",
-        "code": f"{context}\n{test}",
+        "code": test,
         "entry_point": entry_point,
         "prelude": context,
     }
@@ -94,14 +97,15 @@ def humaneval(row: Row) -> Problem:
 def mbpp(row: Row) -> Problem:
     """MBPP: one test per assert, so that a share of them can be passed."""
     body = ast.parse(row["code"]).body
-    imports = [ast.unparse(node) for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
-    setup = "\n".join([*imports, row.get("test_setup_code", "")])
-    defined = [node.name for node in body if isinstance(node, ast.FunctionDef)]
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    body = [node for node in body if node not in imports]
+    setup = "\n".join([*map(ast.unparse, imports), row.get("test_setup_code", "")])
+    defined = own_names(ast.Module(body, []))
     tests = [
         {
             "type": "assert",
             "code": f"{setup}\n{test}",
-            "entry_point": sorted(names_in(test) & set(defined)),
+            "entry_point": sorted(names_in(f"{setup}\n{test}") & defined),
         }
         for test in row["test_list"]
     ]
@@ -117,7 +121,9 @@ def apps(row: Row) -> Problem:
     tests: list[Test] = []
     for given, wanted in zip(cases["inputs"], cases["outputs"], strict=True):
         if name is None:
-            tests.append({"type": "stdin", "input": lines(given), "output": lines(wanted)})
+            if lines(wanted).strip():  # else a program that prints nothing would pass
+                test = {"type": "stdin", "input": lines(given), "output": lines(wanted)}
+                tests.append({**test, "prelude": IMPORTS})
             continue
         wrapped = isinstance(wanted, list) and len(wanted) == 1
         test = {"type": "call", "function": name, "arguments": given, "output": wanted}

@@ -5,13 +5,22 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from k15.graders.base import GraderFailure, Verdict
 from k15.sandbox.protocol import Input, Language, Outcome, Program
 
-Run = Callable[[Program, Input], Outcome]
-"""One more run in the sandbox, for a checker."""
+
+class Checkers(Protocol):
+    """Runs of checkers in the sandbox."""
+
+    def run(self, checker: Program, given: Input) -> Outcome:
+        """One run."""
+        ...
+
+    def remembered(self, checker: Program, given: Input) -> Outcome:
+        """The same, for what many programs lead to: it is run once."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +29,9 @@ class Trial:
 
     program: Program
     input: Input
-    verdict: Callable[[Outcome, Run], Verdict]
+    verdict: Callable[[Outcome, Checkers], Verdict]
+    output_bytes: int = 0
+    """What a right program may write; the run's limit is at least that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +39,8 @@ class Case(ABC):
     """One test of a problem."""
 
     type: ClassVar[str]
+    forgeable: ClassVar[bool] = False
+    """Whether a program could report a pass of its own: such tests are for evaluation alone."""
 
     @abstractmethod
     def trial(self, source: str, language: Language) -> Trial:
@@ -63,8 +76,19 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
         raise ValueError(f"test: {name}={value!r}: choose one of {', '.join(choices)}")
 
 
+def is_text(name: str, value: object) -> None:
+    """Raise ValueError unless the field `name` is a text that can be written to a file."""
+    if not isinstance(value, str):
+        raise ValueError(f"test: {name}={value!r} must be a text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"test: {name} is not valid Unicode: {error}") from error
+
+
 def compiles(name: str, code: str) -> None:
     """Raise ValueError unless the field `name` is a Python program."""
+    is_text(name, code)
     try:
         compile(code, name, "exec")
     except (SyntaxError, ValueError) as error:

@@ -1,9 +1,12 @@
-r"""One spelling for what only looks different: `\dfrac`, `\left(`, `10{,}000`, units."""
+r"""One spelling for what only looks different: `\dfrac`, `\left(`, `10{,}000`, `0.\dot3`."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+
+from k15.graders.math.dress import undressed
+from k15.graders.math.read.writings import joined, written
 
 UNICODE = str.maketrans(
     {
@@ -22,21 +25,43 @@ UNICODE = str.maketrans(
         "±": r"\pm ",
         "∪": r"\cup ",
         "∈": r"\in ",
+        "∅": r"\emptyset ",
+        "∠": r"\angle ",
+        "△": r"\triangle ",
+        "∥": r"\parallel ",
+        "⊥": r"\perp ",
+        "∖": r"\setminus ",
+        "ℝ": r"\R ",
+        "ℤ": r"\Z ",
+        "ℕ": r"\N ",
+        "ℚ": r"\Q ",
+        "≦": r"\le ",
+        "≧": r"\ge ",
         "°": r"^\circ ",
-        "½": " 1/2",
-        "¼": " 1/4",
-        "¾": " 3/4",
-        "⅓": " 1/3",
-        "⅔": " 2/3",
+        "‰": r"\permil ",
+        "㎡": r"\text{m}^2",
+        "㎥": r"\text{m}^3",
+        "㎠": r"\text{cm}^2",
+        "℃": r"^\circ C",
+        "℉": r"^\circ F",
+        **{circled: rf"\circled{{{n}}}," for n, circled in enumerate("①②③④⑤⑥⑦⑧⑨⑩", 1)},
+        **dict.fromkeys("‐‑‒—﹣－", "-"),
     }
 )
+VULGAR_FRACTION = re.compile("[¼-¾⅐-⅞]")
 END = r"(?![A-Za-z])"  # of a command
+TEXT = r"\\(?:text(?:bf|it|rm|normal|up)?|mathrm|mathbf|mbox|operatorname)"
+CIRCLE = r"(?:\^ ?\{? ?\\circ ?\}?|\\degree)"
+PERCENT = r"(?:percent|pct|per cent|percentage)(?: points?)?"
+NUMBER = r"(?:(\d+|[a-z])|\{ ?([\da-z+-]+) ?\})"
+CHOOSE = r"(?<![A-Za-z\\])(?:C|\\(?:mathrm|text|mathbf) ?\{ ?C ?\}|\{ ?C ?\})"
+ARRANGE = CHOOSE.replace("C", "[AP]")
 REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
         (r"\s+", " "),
         # thousands, as LaTeX writes them: 10,\!000 10{,}000 10\,000 10\ 000
-        (r"(?<=\d)(?:, ?\\!|\{,\}|\\[, ])\s*(?=\d{3}(?!\d))", ""),
+        (r"(?<=\d)(?:, ?\\!|\{,\}|\\[, ]|')\s*(?=\d{3}(?!\d))", ""),
         (r"(?<!\\)\\!", ""),
         (r"(?<!\\)\\[,;: ]|~|\\q?quad" + END, " "),
         (r"\\m?(?:left|right|middle|[bB]ig{1,2}[lrm]?)(?:" + END + r")(?:\.(?!\d))?", ""),
@@ -52,16 +77,45 @@ REWRITES = [
         (r"\\[lr]vert" + END + r"|\\[lr]?vert" + END, "|"),
         (r"\\lbrace" + END, r"\\{"),
         (r"\\rbrace" + END, r"\\}"),
-        (r"\\l?dots" + END + r"|\\cdots" + END, r"\\dots "),
-        (r"\\colon" + END, ":"),
+        (rf"\\[lc]?dots{END}|\.\.\.", r"\\dots "),
+        (r"\\colon" + END + r"|\{:\}", ":"),
+        (r"(?<=\d) ?(?:\\text ?\{ ?to ?\}|to|比) ?(?=\d)", ":"),
+        (r"\\\{ ?\\\}", r"\\emptyset "),
         (r"\\varnothing" + END, r"\\emptyset "),
-        (r"\\text ?\{ ?(\\\$) ?\}", r"\1"),
-        (r"(?:\\text ?\{ ?)?all real(?:s| numbers)(?: ?\})?" + END, r"\\R "),
-        (r"\\mathbb ?\{?R\}?", r"\\R "),
+        (rf"{TEXT} ?\{{ ?(\\\$|[€£¥¢₹₩]|-) ?\}}", r"\1"),
+        (rf"{TEXT} ?\{{ ?(USD|EUR|GBP|CNY|RMB) ?\}}(?= ?\d)", r"\1 "),
+        (r"\\(?:text)?(?:pounds|sterling)" + END, "£"),
+        (r"\\(?:text)?euro" + END + r"(?: ?\{\})?", "€"),
+        (r"\\(?:text)?yen" + END, "¥"),
+        (
+            rf"\\frac ?\{{ ?{TEXT} ?\{{([^{{}}]*)\}} ?\}} ?\{{ ?{TEXT} ?\{{([^{{}}]*)\}} ?\}}",
+            r"\\text{\1/\2}",
+        ),
+        (r"\\(?:mathrm|rm) (?=[A-Za-z](?![A-Za-z]))", " "),
+        (rf"{TEXT} ?\{{ ?([eid]) ?\}}", r" \1 "),
+        (
+            rf"{TEXT} ?\{{ ?{CIRCLE} ?([CF]) ?\}}"
+            rf"|{CIRCLE} ?(?:{TEXT} ?\{{ ?)?([CF]){END}(?: ?\}})?",
+            r"\\text{deg\1\2}",
+        ),
+        (rf"\\mu ?{TEXT} ?\{{ ?([A-Za-z]+) ?\}}", r"\\text{µ\1}"),
+        (r"\\(?:text)?perthousand" + END, r"\\permil "),
+        (r"(?<=\d) ?x ?(?=10 ?\^)", r"\\times "),
+        (r"(?:\\text ?\{ ?)?(?i:all real(?:s| numbers))(?: ?\})?" + END, r"\\R "),
+        (r"\\(?:mathbb|Bbb) ?(?:([CNQRZ])|\{([CNQRZ])\})", r"\\\1\2 "),
+        (r"\\(?:smallsetminus|backslash)" + END, r"\\setminus "),
+        (r"\\R *- *(?=\\\{)", r"\\R\\setminus "),
+        (r"\\textcircled ?\{ ?(\d+) ?\}", r"\\circled{\1},"),
+        (r"\\equiv" + END, "="),
+        (r"\{?(\b\w+|\{\w+\}) ?\\choose ?(\w+|\{\w+\})\}?", r"\\binom{\1}{\2}"),
+        (rf"{CHOOSE}_{NUMBER}\^{NUMBER}", r"\\binom{\1\2}{\3\4}"),
+        (rf"{CHOOSE}\^{NUMBER}_{NUMBER}", r"\\binom{\3\4}{\1\2}"),
+        (rf"(?:\{{\}})?[_^]{NUMBER} ?{CHOOSE}_{NUMBER}", r"\\binom{\1\2}{\3\4}"),
+        (rf"{ARRANGE}_{NUMBER}\^{NUMBER}", r"\\frac{\1\2!}{(\1\2-\3\4)!}"),
+        (rf"(?:\{{\}})?[_^]{NUMBER} ?{ARRANGE}_{NUMBER}", r"\\frac{\1\2!}{(\1\2-\3\4)!}"),
         (r"\*\*(?=[\d({-])", "^"),
-        (r"\\text ?\{ ?(?:,? ?and|or),? ?\}|,?(?<![A-Za-z\\])(?:and|or)(?![A-Za-z])", ","),
-        (r"(?<=\d),? (?:percent|pct|per cent|percentage)(?![A-Za-z])", "%"),
-        (r"\\text ?\{ ?(?:percent|pct|per cent|percentage|\\?%) ?\}|\\%", "%"),
+        (rf"(?<=\d),? {PERCENT}(?![A-Za-z])", "%"),
+        (rf"{TEXT} ?\{{ ?(?:{PERCENT}|\\?%) ?\}}|\\%", "%"),
         (r"(?<![\\A-Za-z])(sqrt|sin|cos|tan|log|ln|pi|infty)" + END, r"\\\1 "),
         (r"(?<![\\A-Za-z])(?:infinity|inf|oo)" + END, r"\\infty "),
         (r", ?,", ","),
@@ -70,85 +124,37 @@ REWRITES = [
         (r"(?<![\w,%})]) | (?!\w)", ""),
     )
 ]
+NUMBER_ALONE = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+METRES = re.compile("(?<=[0-9 ])m(?=[²³])")  # m^2 in LaTeX is the square of a symbol
 SUPERSCRIPT = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻]+")
 COMMAND_BACKSLASHES = re.compile(r"\\\\(?=[A-Za-z({\[])")
 DELIMITERS = re.compile(r"(?<!\\)\$\$?(.*?)(?<!\\)\$\$?|\\\((.*?)\\\)|\\\[(.*?)\\\]", re.DOTALL)
-THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(?:[, ]\d{3})+(?:\.\d+)?(?![\d,])")
 ARRAY = re.compile(
     r"[\[(] ?\\begin ?\{(?:array|matrix)\}(?:\{[lcr|]*\})?(.*?)\\end ?\{(?:array|matrix)\} ?[\])]"
 )
-SPELLINGS = {
-    "dollar": "$, dollars, usd, us dollars",
-    "cent": "cents, ¢",
-    "euro": "€, euros, eur",
-    "degree": "°, deg, degrees, circ",
-    "mm": "millimeter, millimeters, millimetre, millimetres",
-    "cm": "centimeter, centimeters, centimetre, centimetres",
-    "m": "meter, meters, metre, metres",
-    "km": "kilometer, kilometers, kilometre, kilometres",
-    "in": "inch, inches",
-    "ft": "foot, feet",
-    "mi": "mile, miles",
-    "yd": "yard, yards, yds",
-    "s": "sec, secs, second, seconds",
-    "min": "mins, minute, minutes",
-    "h": "hr, hrs, hour, hours",
-    "kg": "kilogram, kilograms",
-    "g": "gram, grams",
-    "lb": "lbs, pound, pounds",
-    "l": "liter, liters, litre, litres",
-    "ml": "milliliter, milliliters",
-    "mi/h": "mph, miles per hour",
-    "km/h": "kmh, kph, kilometers per hour",
-    "m/s": "meters per second",
-}
 # what is no text and no unit, though it is written as one
 WRAPPED = re.compile(
-    r"\\(?:text(?:bf|it|rm)?|mathrm|mathbf|mbox) ?\{ ?"
-    r"([-\d.,/]+%?|\(?[A-Z]\)|\d{1,2}:\d\d[^{}]*) ?\}"
+    rf"{TEXT} ?\{{ ?([-\d.,/]+%?|\(?[A-Z]\)|\([^{{}}]*\)|\d{{1,2}}:\d\d[^{{}}]*) ?\}}"
 )
-UNITS = {
-    spelling: unit for unit, others in SPELLINGS.items() for spelling in (unit, *others.split(", "))
-}
-GENERIC = re.compile(r"(?:sq(?:uare)?|cubic|cu)? ?units?(?: ?\^? ?\{?[23]\}?)?")
-SQUARE = re.compile(r"^(?:sq(?:uare)?|(cu(?:bic)?)) (.*)$")
 
 
 def normalise(answer: str) -> str:
     r"""One spelling for what only looks different: `\dfrac`, `\left(`, spaces, `10{,}000`."""
+    if NUMBER_ALONE.fullmatch(answer):  # as most answers are
+        return answer
     if not answer.isascii():
-        answer = SUPERSCRIPT.sub(r"^{\g<0>}", answer).translate(UNICODE)
+        answer = METRES.sub(r"\\text{m}", VULGAR_FRACTION.sub(r" \g<0>", answer))
+        answer = SUPERSCRIPT.sub(r"^{\g<0>}", answer)
+        answer = answer.translate(UNICODE)
         answer = unicodedata.normalize("NFKC", answer).replace("⁄", "/")
     if "\\\\" in answer and "\\begin" not in answer:
         answer = COMMAND_BACKSLASHES.sub(r"\\", answer)
+    answer = undressed(joined(answer))
     answer = DELIMITERS.sub(lambda m: f" {m[1] or m[2] or m[3] or ''} ", answer)
     for pattern, replacement in REWRITES:
         answer = pattern.sub(replacement, answer)
     answer = ARRAY.sub(r"\\begin{pmatrix}\1\\end{pmatrix}", answer)
-    answer = answer.strip().rstrip(".,;: ").strip()
+    answer = answer.strip().rstrip(".,;: \\").strip()
     if wrapped := WRAPPED.fullmatch(answer):
         answer = wrapped[1].strip()
-    if re.fullmatch(r"0,\d{3,}", answer):  # a decimal comma: a thousand does not start with 0
-        return answer.replace(",", ".")
-    return re.sub("[, ]", "", answer) if THOUSANDS.fullmatch(answer) else answer
-
-
-def unit_of(words: str) -> str:
-    """One spelling for a unit: `square centimeters`, `cm^{2}` and `sq cm` are `cm^2`."""
-    if not words:
-        return ""
-    words = re.sub(r"[\s{}.]+", " ", words.replace("\\", "")).strip().casefold()
-    words = re.sub(r"\s*\^\s*", "^", words).strip()
-    if GENERIC.fullmatch(words):
-        return ""
-    if words in UNITS:
-        return UNITS[words]
-    power = ""
-    if square := SQUARE.match(words):
-        words, power = square[2], "^3" if square[1] else "^2"
-    name, _, exponent = words.partition("^")
-    if not exponent and name[-1:] in ("2", "3"):
-        name, exponent = name[:-1], name[-1]
-    power = f"^{exponent}" if exponent else power
-    parts = (part.strip() for part in name.split("/"))
-    return "/".join(UNITS.get(part) or part.removesuffix("s") for part in parts) + power
+    return written(answer)

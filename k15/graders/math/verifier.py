@@ -1,8 +1,6 @@
 r"""Mathematical equivalence of the answer in a response and the reference answer.
 
-    response ─ math_extract ─► answer ─ math_text ─► spelling ─ math_exact ─► decided
-                                                                     └─► else math-verify, in a
-                                                                     process that can be killed
+The way of an answer is drawn in `k15.graders.math`.
 
 Nine answers in ten are decided by exact arithmetic in this process. math-verify's own limits are
 alarms in wall-clock time, which only the main thread may set and which make a grade depend on the
@@ -21,9 +19,10 @@ from typing import Literal, get_args
 
 from k15.graders.base import Verdict, each_once
 from k15.graders.math.algebra.values import Rational, TooLarge
-from k15.graders.math.compare.equality import Percent, Policy, Rounding
 from k15.graders.math.compare.exact import LONGEST, exact, quietly_read, rational, refused
+from k15.graders.math.compare.quantities import Percent, Policy, Rounding
 from k15.graders.math.extract.answers import extract, extract_choice, extract_free
+from k15.graders.math.extract.claims import Extraction as Found
 from k15.graders.math.normalise import normalise
 from k15.graders.math.read.answers import read
 from k15.graders.math.read.kinds import Quantity
@@ -33,7 +32,7 @@ WORKER = Path(__file__).with_name("worker.py")
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 Extraction = Literal["boxed", "free", "choice"]
-EXTRACT: dict[str, Callable[[str], str | None]] = {
+EXTRACT: dict[str, Callable[[str], Found]] = {
     "boxed": extract,
     "free": extract_free,
     "choice": extract_choice,
@@ -64,8 +63,8 @@ class MathVerifier:
                 "the final answer is", else the last formula or number, as for an evaluation of
                 models that do not box, and it reads the gold answer in the same way; "choice" the
                 letter of a multiple-choice question.
-            percent: see `math_equality.Policy`.
-            rounding: see `math_equality.Policy`.
+            percent: see `compare.quantities.Policy`.
+            rounding: see `compare.quantities.Policy`.
             integer_range: the lowest and the highest answer there can be, such as [0, 999] for
                 AIME: answers are then compared as whole numbers, and nothing else is right.
         """
@@ -102,22 +101,10 @@ class MathVerifier:
                 wrong.
             GraderFailure: a process died.
         """
-        gold = self._reference(gold)
-        extracted = EXTRACT[self._extraction](response)
-        if not extracted or not extracted.strip():
-            return Verdict(correct=False, extracted=extracted, how="no answer")
-        if len(extracted) > LONGEST:
-            return Verdict(correct=False, extracted=extracted, how="too long")
-        answer = normalise(extracted)
-        if self._extraction == "choice":
-            equal = answer.upper() == gold.upper()
-            return Verdict(correct=equal, extracted=extracted, how="exact")
-        if self._integers is not None:
-            value = self._integer(answer)
-            equal = value is not None and value == self._integer(gold)
-            return Verdict(correct=equal, extracted=extracted, how="exact")
-        correct, how = self._compare(answer, gold)
-        return Verdict(correct=correct, extracted=extracted, how=how)
+        reference = self.reference(gold)
+        found = EXTRACT[self._extraction](response)
+        correct, how = self._judged(found.text, reference)
+        return Verdict(correct=correct, extracted=found.text, how=how, found=found.how)
 
     def verify_all(self, responses: Sequence[str], gold: str) -> list[Verdict]:
         """`verify` on each response, as many at a time as there are processes."""
@@ -132,9 +119,9 @@ class MathVerifier:
 
     def check(self, gold: str) -> None:
         """Raise ValueError if `gold` cannot serve as a reference answer."""
-        self._reference(gold)
+        self.reference(gold)
 
-    def _reference(self, gold: object) -> str:
+    def reference(self, gold: object) -> str:
         """The gold answer in its one spelling. Raises ValueError if it cannot serve as one."""
         if not isinstance(gold, str):
             raise ValueError(
@@ -156,11 +143,25 @@ class MathVerifier:
             raise ValueError(f"math-verify cannot parse the answer {gold!r}")
         return text
 
+    def _judged(self, extracted: str | None, gold: str) -> tuple[bool, str]:
+        """Whether an extracted answer is equivalent to the spelled gold, and how that was seen."""
+        if not extracted or not extracted.strip():
+            return False, "no answer"
+        if len(extracted) > LONGEST:
+            return False, "too long"
+        answer = normalise(extracted)
+        if self._extraction == "choice":
+            return answer.upper() == gold.upper(), "letter"
+        if self._integers is not None:
+            value = self._integer(answer)
+            return value is not None and value == self._integer(gold), "exact"
+        return self._compare(answer, gold)
+
     def _gold(self, gold: str) -> str:
         """The answer in the gold text, which only the lenient extractions look for."""
         if self._extraction == "boxed":
             return gold
-        return EXTRACT[self._extraction](gold) or gold
+        return EXTRACT[self._extraction](gold).text or gold
 
     def _integer(self, text: str) -> int | None:
         assert self._integers is not None

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import importlib
+import json
 import os
 import resource
 import select
@@ -102,10 +103,10 @@ def _serve(channel: socket.socket, descriptors: list[int], counters: Counters) -
             os.close(descriptor)
         report = _watch(program, job, job_channel, counters)
         with open(failed) as file:
-            broken = file.read()
+            said = file.read()
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            if broken:
-                wire.send(job_channel, {"broken": broken})
+            if said:
+                wire.send(job_channel, json.loads(said))
             elif job["collect"]:
                 _as_user(lambda: _send_products(job_channel, report, job["disk_bytes"]))
             else:
@@ -124,11 +125,18 @@ def _become(job: dict[str, Any], contents: list[bytes], stdio: list[int], failur
         _lock_in(job, stdio, failure)
         if job["command"]:
             os.execvpe(job["command"][0], job["command"], os.environ)
+    except files.Unfit as reason:
+        _tell(failure, unfit=str(reason))
+        raise
     except BaseException:  # of the jail or the exec: it says nothing about the program
-        os.write(failure, traceback.format_exc().encode())
+        _tell(failure, broken=traceback.format_exc())
         raise
     os.close(failure)
     guest.run_python(job["source"], job["arguments"], own)
+
+
+def _tell(failure: int, **fields: str) -> None:
+    os.write(failure, json.dumps(fields).encode())
 
 
 def _become_user() -> None:

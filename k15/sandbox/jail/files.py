@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -10,14 +11,31 @@ DEEPEST = 16
 """Folders below the working directory that are looked into for what a compiler left."""
 
 
-def write_files(work: str, files: Sequence[tuple[str, bool]], contents: Sequence[bytes]) -> None:
-    """Write them below the folder `work`; each is a relative name and whether it is executable."""
+class Unfit(Exception):
+    """A program's files are more than its limit allows, or have names that no file can have."""
+
+
+def write_files(
+    work: str, files: Sequence[tuple[str, bool]], contents: Sequence[bytes], *, limited: bool = True
+) -> None:
+    """Write them below the folder `work`; each is a relative name and whether it is executable.
+
+    Raises Unfit where that is the program's own fault.
+
+    Args:
+        limited: the disk is the program's own; else a full one is this machine's.
+    """
     for (name, executable), content in zip(files, contents, strict=True):
         path = f"{work}/{name}"
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "xb") as file:
-            file.write(content)
-        os.chmod(path, 0o755 if executable else 0o644)
+        try:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "xb") as file:
+                file.write(content)
+            os.chmod(path, 0o755 if executable else 0o644)
+        except OSError as error:
+            if error.errno == errno.ENAMETOOLONG or (error.errno == errno.ENOSPC and limited):
+                raise Unfit(f"{name[:100]}: {error.strerror}") from error
+            raise
 
 
 def collect(work: str, most: int) -> Iterator[tuple[str, bool, bytes]]:
@@ -45,6 +63,7 @@ def collect(work: str, most: int) -> Iterator[tuple[str, bool, bytes]]:
 
 def empty(top: str) -> None:
     """Remove everything in the folder, however deep: folders are first moved up, then removed."""
+    os.chmod(top, 0o700)
     while names := os.listdir(top):
         for name in names:
             _flatten(top, f"{top}/{name}")

@@ -51,6 +51,8 @@ def main(zygote: socket.socket, options: dict[str, Any]) -> int:
         job, contents = wire.receive(channel)
         report, products = _run(job, contents, descriptors[1:], channel, options)
         wire.send(channel, report, products)
+    except files.Unfit as reason:
+        wire.send(channel, {"unfit": str(reason)})
     except (EOFError, BrokenPipeError):
         pass  # nobody waits for the report any more
     except Exception:  # whatever it was, the sandbox has to hear that it was not the program
@@ -79,8 +81,8 @@ def _run(
     options: dict[str, Any],
 ) -> tuple[dict[str, Any], list[bytes]]:
     with _box(job, options) as box:
-        work = root.make_box(box)
-        files.write_files(work, job["files"], contents)
+        work = root.make_box(box, options["inner"])
+        files.write_files(work, job["files"], contents, limited=options["namespaces"])
         kernel.drop_capabilities()
         program = os.fork()
         if program == 0:
@@ -108,6 +110,7 @@ def _box(job: dict[str, Any], options: dict[str, Any]) -> Iterator[str]:
     try:
         yield box
     finally:
+        os.chmod(options["box"], 0o700)  # Landlock lets the program's user change that
         files.empty(box)
         os.rmdir(box)
 
@@ -152,15 +155,13 @@ class _Usage:
         self.cpu = 0.0
         self.memory = 0
         self._everything = everything
-        self._seen: dict[tuple[int, str], float] = {}
 
     def exceeded(self, job: dict[str, Any]) -> str:
         """Look; returns the cause to end the program for, or nothing."""
         processes = list(_processes(self._everything))
-        self._seen.update({(p.pid, p.start): p.own_cpu for p in processes})
-        # A process whose parent ignores SIGCHLD is waited for by nobody: remember what was seen.
+        # every process that has ended is waited for: see `seccomp.WAITED_FOR`
         known = _waited_cpu() + sum(p.own_cpu + p.waited_cpu for p in processes)
-        self.cpu = max(self.cpu, known, sum(self._seen.values()))
+        self.cpu = max(self.cpu, known)
         resident = sum(p.resident for p in processes)
         if resident > job["memory_bytes"]:
             resident = sum(_proportional_memory(p) for p in processes)

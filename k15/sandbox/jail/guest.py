@@ -6,6 +6,7 @@ guard ── fork ── `main`: descriptors, limits, Landlock, seccomp ─┬�
 
 from __future__ import annotations
 
+import _sitebuiltins
 import atexit
 import builtins
 import io
@@ -106,6 +107,8 @@ def run_python(path: str, arguments: list[str], hidden: Sequence[str] = ()) -> N
     Args:
         hidden: modules that are loaded here and that the program does not find.
     """
+    for name in ("exit", "quit"):  # as `site` does it, which does not run here
+        setattr(builtins, name, _sitebuiltins.Quitter(name, "Ctrl-D"))
     main_module = types.ModuleType("__main__")
     main_module.__dict__.update(__file__=path, __builtins__=builtins)
     sys.modules["__main__"] = main_module

@@ -81,6 +81,11 @@ _IGNORED = {  # settings of other processes too, the guard among them; Mono want
     "sched_setscheduler": (144, 119),
     "setpriority": (141, 140),
 }
+WAITED_FOR = (13, 134)
+"""rt_sigaction, which changes nothing for SIGCHLD: where that is ignored the kernel waits for
+children itself, and nobody learns what CPU time they took. A filter does not see which handler is
+meant, so that none is ever called; `wait` works as ever.
+"""
 _PRLIMIT = (302, 261)
 _CLONE, _SOCKET = (56, 220), (41, 198)
 _NAMESPACES = 0x7E020000  # CLONE_NEW* flags, those that clone takes
@@ -88,7 +93,8 @@ _UNIX = 1  # AF_UNIX
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_BITS, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_NUMBER, _MACHINE, _FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data
+_NUMBER, _MACHINE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24  # in struct seccomp_data
+_SIGCHLD = 17
 
 
 def compile_filter(*, namespaces: bool) -> bytes:
@@ -113,6 +119,7 @@ def compile_filter(*, namespaces: bool) -> bytes:
     flags = _refuse_if(_instruction(_JUMP_BITS, _NAMESPACES, 0, 1), errno.EPERM)
     program += _check_argument(_CLONE[column], flags)
     program += _check_argument(_PRLIMIT[column], _refuse_if_not(0, errno.EPERM))  # 0: its own
+    program += _check_argument(WAITED_FOR[column], _keep_waiting())
     families = _refuse_if_not(_UNIX, errno.EAFNOSUPPORT)
     if not namespaces:
         families = [_instruction(_RETURN, _ERRNO | errno.EAFNOSUPPORT)]
@@ -139,6 +146,18 @@ def _refuse_if(jump: bytes, error: int) -> list[bytes]:
 
 def _refuse_if_not(value: int, error: int) -> list[bytes]:
     return _refuse_if(_instruction(_JUMP_EQUAL, value, 1, 0), error)
+
+
+def _keep_waiting() -> list[bytes]:
+    """Say that it was done, where an action for SIGCHLD is given: its address is not 0."""
+    given = [
+        _instruction(_LOAD, _SECOND_ARGUMENT),
+        _instruction(_JUMP_EQUAL, 0, 0, 2),
+        _instruction(_LOAD, _SECOND_ARGUMENT + 4),
+        _instruction(_JUMP_EQUAL, 0, 1, 0),
+        _instruction(_RETURN, _ERRNO),
+    ]
+    return [_instruction(_JUMP_EQUAL, _SIGCHLD, 0, len(given)), *given]
 
 
 def _check_argument(number: int, checks: list[bytes]) -> list[bytes]:

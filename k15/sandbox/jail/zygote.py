@@ -24,8 +24,8 @@ from . import files, guard, kernel, root, seccomp
 PRELOADED = (
     "abc array atexit base64 bisect builtins cmath codecs collections.abc contextlib copy"
     " dataclasses datetime decimal enum fractions functools gc heapq io itertools json linecache"
-    " math numbers operator os queue random re resource signal string struct subprocess sys"
-    " textwrap threading time traceback types typing unicodedata warnings"
+    " math numbers operator os queue random re resource signal statistics string struct subprocess"
+    " sys textwrap threading time traceback types typing unicodedata warnings"
 )
 """Modules that programs import often; each makes every fork a little dearer."""
 NOBODY = 65534
@@ -53,6 +53,7 @@ def main(descriptor: int, options: dict[str, Any]) -> None:
         _unshare_with_own_ids()
     else:
         kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
+        options["inner"] = {}
         options["own_user"] = os.geteuid() == 0
         options["box"] = _make_box(options["temporary"])
     zygote = os.fork()
@@ -96,7 +97,7 @@ def _become_zygote(options: dict[str, Any]) -> None:
     options["rules"] = root.rules(options["folders"], everything=options["namespaces"])
     options["own_modules"] = [name for name in sys.modules if name.partition(".")[0] == "jail"]
     if options["namespaces"]:
-        root.enter(options["folders"])
+        options["inner"] = root.enter(options["folders"])
         if os.geteuid() == 0:
             _become(NOBODY)
     elif os.geteuid() == 0:

@@ -73,7 +73,11 @@ def test_a_broken_sandbox_is_no_wrong_answer(tmp_path: Path) -> None:
         def run(self, program, inputs, limits=None):
             yield Outcome(cause="infrastructure", detail="no room left")
 
-    row = {"task_id": "1", "prompt": "def f():\n    ...\n", "test": "def check(f):\n    pass\n"}
+    row = {
+        "task_id": "1",
+        "prompt": "def f():\n    ...\n",
+        "test": "def check(f):\n    assert f() is None\n",
+    }
     file = tmp_path / "a.jsonl"
     file.write_text(json.dumps({**row, "entry_point": "f"}))
     benchmark = HumanEval(str(file), sandbox=Broken())

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from k15.evaluation.benchmarks.mathvision import MathVision
-from k15.evaluation.benchmarks.pictures import Picture, PictureProblems
+from k15.evaluation.benchmarks.pictures import PictureProblems
+from k15.problems.pictures import Picture
 
 
 @pytest.fixture
@@ -80,3 +81,22 @@ def test_bytes_of_a_data_set_are_pictures_too(rows: Path) -> None:
     assert Picture(data, "here").load().size == (64, 64)
     with pytest.raises(ValueError, match="here: cannot be read as a picture"):
         Picture(b64encode(data), "here").check()
+
+
+def test_one_picture_may_hold_what_several_tags_name(rows: Path) -> None:
+    line = json.loads(rows.read_text().split("\n")[0])
+    rows.write_text(json.dumps({**line, "question": "Is <image1> over <image2>?"}))
+    [problem] = MathVision(str(rows)).problems()
+    assert problem.prompt[0]["content"] == [
+        {"type": "image"},
+        {"type": "text", "text": "Is  over ?"},
+    ]
+
+
+def test_as_many_tags_as_pictures_or_the_problem_is_named(rows: Path) -> None:
+    line = json.loads(rows.read_text().split("\n")[0])
+    pictures = {"question": "<image1>", "image": ["images/0.jpg"] * 2}
+    rows.write_text(json.dumps({**line, **pictures}))
+    message = r"mathvision, problem 0 .*rows\.jsonl:1\): its text has 1 places for pictures"
+    with pytest.raises(ValueError, match=message):
+        MathVision(str(rows)).problems()

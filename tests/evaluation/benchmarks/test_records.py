@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from k15.evaluation.benchmarks.math import MathBenchmark
-from k15.evaluation.benchmarks.records import Row
 
 
 def source(folder: Path, *rows: Any, **settings: Any) -> MathBenchmark:
@@ -50,10 +49,3 @@ def test_rows_that_cannot_be_used_are_refused_by_line_and_field(
 ) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         source(tmp_path, {"problem": "1+1?", "answer": "2"}, row).problems()
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(27.0, "27"), (-1, "-1"), (0.5, "0.5"), ("073", "073")]
-)
-def test_numbers_are_written_out(value: Any, text: str) -> None:
-    assert Row("here", {"answer": value}, {}, 0).answer() == text

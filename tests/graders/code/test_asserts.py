@@ -41,7 +41,7 @@ def every_judge(backends: tuple[str, Sandbox]) -> Judge:
 
 
 def verdict(judge: Judge, source: str, code: str, *names: str, prelude: str = "") -> Verdict:
-    case = AssertCase(code=code, entry_point=list(names), prelude=prelude)
+    case = AssertCase(code=code, entry_point=[*(names or ("f",))], prelude=prelude)
     [found] = judge.verdicts(source, [case])
     return found
 
@@ -160,7 +160,7 @@ def test_a_pass_cannot_be_forged(every_judge: Judge, attack: str) -> None:
 def test_a_tester_that_is_stopped_says_nothing(judge: Judge) -> None:
     source = "import os, signal\ndef f(x): os.kill(os.getppid(), signal.SIGSTOP)"
     [found] = Judge(judge.sandbox, Limits(wall_seconds=2.0)).verdicts(source, [SQUARE])
-    assert (found.correct, found.how) == (0, "wall")
+    assert (found.correct, found.how) == (False, "wall")
 
 
 def test_the_tester_has_no_door(every_judge: Judge) -> None:
@@ -220,7 +220,7 @@ def nonces():
     code = (
         "assert doors() == [], doors()\nassert nonces() in ({b'ab' * 16}, 'unreadable'), nonces()"
     )
-    found = verdict(every_judge, source, code)
+    found = verdict(every_judge, source, code, "doors", "nonces")
     assert found.correct, found.detail
 
 
@@ -278,7 +278,7 @@ SEMANTICS = {
     "exceptions": (
         "class Bad(KeyError): pass\ndef f(x): raise Bad(x)",
         "try:\n    f(1)\n    raise SystemExit\nexcept KeyError as error:\n"
-        "    assert not isinstance(error, IndexError)",
+        "    assert not isinstance(error, IndexError) and error.args == (1,)",
     ),
     "classes of the program": (
         "class Node:\n"
@@ -313,7 +313,7 @@ SEMANTICS = {
 @pytest.mark.parametrize("name", SEMANTICS)
 def test_values_cross_as_python_has_them(judge: Judge, name: str) -> None:
     source, code = SEMANTICS[name]
-    names = ("sum",) if "def sum" in source else ()
+    names = [name for name in ("f", "sum", "Node", "LIMIT") if name in source and name in code]
     assert verdict(judge, source, code, *names) == RIGHT
 
 
@@ -330,14 +330,15 @@ def test_the_prelude_is_the_programs_and_the_modules_of_the_test_are_its_own(jud
     assert not verdict(judge, source, "assert f(1) == 1").correct
     found = verdict(judge, source, "import math\nassert math.isclose(f(1), 2)", prelude=prelude)
     assert not found.correct
-    # a module that the test forgot to import is not taken from the program
-    source = "import math\nmath.isclose = lambda *x: True\ndef f(x): return x"
-    assert "math" in verdict(judge, source, "assert math.isclose(f(1), 2)").detail
+    # nor is what the prelude brings the program's own: an empty one defines nothing
+    found = verdict(judge, "pass", "assert gcd(4, 6) == 2", "gcd", prelude="from math import gcd")
+    assert "does not define gcd" in found.detail
+    assert verdict(judge, "from math import gcd", "assert gcd(4, 6) == 2", "gcd") == RIGHT
 
 
 def test_limits_are_those_of_the_run(judge: Judge) -> None:
-    assert verdict(judge, "def f(x):\n    while True: pass", "f(1)").how == "cpu"
-    assert verdict(judge, "def f(x): return [0] * 10**9", "f(1)").correct == 0
+    assert verdict(judge, "def f(x):\n    while True: pass", "assert f(1)").how == "cpu"
+    assert verdict(judge, "def f(x): return [0] * 10**9", "assert f(1)").correct == 0
 
 
 def test_encoding_is_undone_by_decoding() -> None:

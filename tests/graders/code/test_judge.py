@@ -11,9 +11,9 @@ from k15.graders.code.cases import (
     CallCase,
     ProgramCase,
     StdinCase,
-    printing_at_the_end,
     read_case,
 )
+from k15.graders.code.joined import printing_at_the_end
 from k15.graders.code.judge import LONGEST, Judge
 from k15.sandbox.local import LocalSandbox
 from k15.sandbox.protocol import Input, Limits, Outcome, Program
@@ -146,6 +146,28 @@ def test_a_checker_that_breaks_is_not_the_programs_fault(judge: Judge, checker: 
         only(judge, "print(1)", StdinCase(input="", checker=checker))
 
 
+FRAGILE = """
+import os, sys
+text = open(sys.argv[2]).read()
+while text == "loop": pass
+if text == "abort": os.abort()
+if text == "status": sys.exit(3)
+if text == "memory": text = [bytes(2**20) for _ in range(2**20)]
+if text == "print": print("x" * 2**22)
+sys.exit(0 if text == "right" else 1)
+"""
+
+
+@pytest.mark.parametrize("answer", ["loop", "abort", "status", "memory", "print", "no"])
+def test_an_output_that_breaks_the_checker_is_wrong(judge: Judge, answer: str) -> None:
+    case = StdinCase(input="", output="right", checker=FRAGILE)
+    before = judge.sandbox.runs
+    assert only(judge, f"print({answer!r}, end='')", case) == (False, "wrong answer")
+    assert only(judge, f"print({answer!r}, end='')", case) == (False, "wrong answer")
+    # two programs, two checkers; of the expected output it is asked at most once
+    assert judge.sandbox.runs - before in (4, 5)
+
+
 def test_an_infrastructure_failure_is_no_verdict() -> None:
     verdicts = Judge(Broken(at=1)).verdicts(ADD, SUMS)
     assert next(verdicts).correct
@@ -162,10 +184,31 @@ def test_a_tester_that_does_not_start_is_no_verdict(judge: Judge) -> None:
         list(starved.verdicts("def f(): return 1", [case]))
 
 
-def test_an_assert_that_wants_what_cannot_cross_is_no_verdict(judge: Judge) -> None:
-    case = AssertCase(code="assert f(lambda x: x) == 1", entry_point="f")
-    with pytest.raises(GraderFailure, match="a function cannot be handed"):
-        list(judge.verdicts("def f(g): return g(1)", [case]))
+def test_what_cannot_cross_is_a_wrong_answer(judge: Judge) -> None:
+    """Else a program could void its group by what it returns: here it hands the test a range's
+    iterator, which the test hands back.
+    """
+    case = AssertCase(code="assert f(type(f(1))) is int", entry_point="f")
+    assert only(judge, "def f(x): return print", case) == (False, "wrong answer")
+    assert only(judge, "def f(x): return x if x is int else 1", case) == (True, "passed")
+
+
+def test_what_is_right_may_be_long(judge: Judge) -> None:
+    """Three times the limit on output, which then follows what the test expects."""
+    echo = StdinCase(input="x" * 3 * 2**20, output="x" * 3 * 2**20)
+    assert only(judge, "print(input())", echo) == (True, "passed")
+    assert only(judge, "print(input() * 3)", echo) == (False, "output")
+    listed = CallCase(function="f", arguments=[3 * 2**10], output=[["x" * 2**10]] * 3 * 2**10)
+    assert only(judge, "def f(n): return [('x' * 2**10,)] * n", listed) == (True, "passed")
+
+
+def test_a_prelude_of_a_whole_program(judge: Judge) -> None:
+    prelude = "import sys\nfrom math import *\nsys.setrecursionlimit(50000)"
+    case = StdinCase(input="20000", output="20000", prelude=prelude)
+    deep = "from __future__ import annotations\ndef f(n): return n and 1 + f(n - gcd(2, 3))\n"
+    deep += "if __name__ == '__main__': print(f(int(input())))"
+    assert only(judge, deep, case) == (True, "passed")
+    assert only(judge, deep, StdinCase(input="20", output="20")) == (False, "crash")
 
 
 def test_a_program_test_runs_to_its_end(judge: Judge) -> None:
@@ -200,7 +243,17 @@ def test_threads_may_share_a_judge(judge: Judge) -> None:
         ({"type": "stdin", "input": "", "expected": ""}, "stdin test: expected: no such field"),
         ({"type": "stdin", "input": "", "comparison": "fuzzy"}, "comparison='fuzzy'"),
         ({"type": "stdin", "input": "", "checker_language": "go"}, "checker_language='go'"),
+        ({"type": "stdin", "input": "", "output": ""}, "prints nothing would pass"),
+        ({"type": "stdin", "input": "", "output": " \n"}, "prints nothing would pass"),
+        ({"type": "stdin", "input": 5, "output": "5"}, "input=5 must be a text"),
+        ({"type": "stdin", "input": "", "output": "\ud800"}, "output is not valid Unicode"),
+        ({"type": "stdin", "input": "", "output": "1", "tolerance": -1}, "tolerance=-1"),
+        ({"type": "stdin", "input": "", "output": "1", "tolerance": 1e999}, "tolerance=inf"),
         ({"type": "call", "function": "f"}, "call test: arguments, output is missing"),
+        ({"type": "call", "function": "f(", "arguments": [], "output": 1}, "function='f('"),
+        ({"type": "call", "function": "f", "arguments": 1, "output": 1}, "arguments=1 must be"),
+        ({"type": "call", "function": "f", "arguments": [], "output": {1}}, "a set is no JSON"),
+        ({"type": "call", "function": "f", "arguments": [], "output": 1e999 * 0}, "not equal to"),
         ({"type": "assert", "code": "assert (", "entry_point": "f"}, "code is no Python"),
         ({"type": "assert", "code": "", "entry_point": "f", "prelude": "1 +"}, "prelude is no Py"),
     ],

@@ -85,6 +85,6 @@ def test_too_many_brackets():
 
 
 def test_units_stand_behind():
-    assert Reader(r"5\text{ cm}^2").read()[1] == "cm ^ 2"
+    assert Reader(r"5\text{ cm}^2").read()[1] == "cm^2"
     assert Reader("60 miles per hour").read()[1] == "miles per hour"
     assert Reader("2t").read()[1] == ""

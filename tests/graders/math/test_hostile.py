@@ -12,6 +12,7 @@ import pytest
 
 from k15.graders.math.algebra.values import TooLarge
 from k15.graders.math.compare.exact import LONGEST, exact
+from k15.graders.math.extract.answers import extract, extract_choice, extract_free
 from k15.graders.math.normalise import normalise
 from k15.graders.math.verifier import MathVerifier
 
@@ -193,6 +194,64 @@ GOLDS = (
     r"\text{odd}",
 )
 
+PIECES = (
+    *(
+        "[",
+        "(",
+        "1,",
+        "9",
+        "1 ",
+        "$",
+        "$$",
+        "$1 ",
+        "\\(",
+        "\\[",
+        "{",
+        "}",
+        "\\",
+        "_",
+        "`",
+        "**",
+        "*1 ",
+    ),
+    *(
+        "\\boxed{",
+        "\\boxed",
+        "\\boxed{1}, ",
+        "\\text{",
+        "\\left(",
+        "<think>",
+        "</think>",
+        "<answer>",
+    ),
+    *(
+        "answer is ",
+        "is the answer ",
+        "答案是",
+        "####",
+        "if ",
+        "not 5 ",
+        "A is wrong ",
+        "no, ",
+        "wait, ",
+    ),
+    *(
+        "A ",
+        "A, ",
+        "(A) ",
+        "A. x\n",
+        "| a ",
+        "- 5\n",
+        "(aaa ",
+        "5 cm ",
+        "x = ",
+        "-",
+        " ",
+        "\n",
+        "\ud800",
+    ),
+)
+
 
 def hostile(number: int, seed: int = 0) -> Iterator[tuple[str, str]]:
     """Pairs of answer and gold: the list above first, then grown expressions, mutations, noise."""
@@ -272,3 +331,13 @@ def test_grades_do_not_depend_on_the_load_of_the_machine():
             process.wait()
     # what takes close to the limit of CPU time may end in either way; both are no
     assert [correct for correct, _ in loaded] == [correct for correct, _ in quiet]
+
+
+@pytest.mark.parametrize("extraction", [extract, extract_free, extract_choice])
+@pytest.mark.parametrize("piece", PIECES)
+def test_extraction_has_an_end(extraction, piece):
+    """A million characters of what the rules look for: at most two seconds of CPU time."""
+    response = piece * (1_000_000 // len(piece))
+    before = resource.getrusage(resource.RUSAGE_THREAD).ru_utime
+    extraction(response)
+    assert resource.getrusage(resource.RUSAGE_THREAD).ru_utime - before < 2.0

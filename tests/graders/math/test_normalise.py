@@ -1,6 +1,6 @@
 import pytest
 
-from k15.graders.math.normalise import normalise, unit_of
+from k15.graders.math.normalise import normalise
 
 
 @pytest.mark.parametrize(
@@ -32,21 +32,3 @@ from k15.graders.math.normalise import normalise, unit_of
 )
 def test_normalise(spelling, normal):
     assert normalise(spelling) == normal
-
-
-@pytest.mark.parametrize(
-    ("words", "unit"),
-    [
-        ("square centimeters", "cm^2"),
-        ("cm^{2}", "cm^2"),
-        ("sq cm", "cm^2"),
-        ("cubic feet", "ft^3"),
-        ("miles per hour", "mi/h"),
-        ("meters/second", "m/s"),
-        ("square units", ""),
-        ("apples", "apple"),
-        ("", ""),
-    ],
-)
-def test_unit_of(words, unit):
-    assert unit_of(words) == unit

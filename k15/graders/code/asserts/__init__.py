@@ -15,6 +15,9 @@ base type), some value types of the standard library, everything else as a numbe
 tester a handle is equal to itself alone, and neither ordered nor a number: an `__eq__` or `__sub__`
 of the program's own never decides an assert.
 
-The sandbox is given `values`, `server` and `tester` as one program (`program`), so they import
-nothing else of k15; they need Python 3.10.
+Exceptions cross as builtin ones, but none that ends a loop: `def f(x): raise StopIteration` would
+win `assert all(map(f, xs))`. `soundness` says, outside the sandbox, which tests are worth running.
+
+The sandbox is given `values`, `server`, `handles` and `tester` as one program (`program`), so they
+import nothing else of k15; they need Python 3.10.
 """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from k15.sandbox.protocol import Program
 
-MODULES = ("values", "server", "tester")  # in the order in which they import each other
+MODULES = ("values", "server", "handles", "tester")  # in the order in which they import each other
 
 LOADER = """\
 import json, marshal, os, sys

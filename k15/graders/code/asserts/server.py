@@ -22,11 +22,9 @@ class Server:
 
     def __init__(self) -> None:
         self.names: dict[str, Any] = {}
-        self.given: set[str] = set()  # names that are as the prelude left them
         self.objects: list[Any] = []
-        self.numbers: dict[
-            int, int
-        ] = {}  # id of an object -> its place in `objects`, which keeps it alive
+        self.numbers: dict[int, int] = {}
+        """Id of an object -> its place in `objects`, which keeps it alive."""
         self.functions: dict[str, Any] = {
             "load": self.load,
             "name": self.name,
@@ -36,27 +34,35 @@ class Server:
             "setitem": operator.setitem,
             "iter": iter,
             "next": next,
+            "reversed": reversed,
             "len": len,
+            "str": str,
+            "repr": repr,
+            "format": format,
+            "isinstance": type.__instancecheck__,
+            "enter": lambda manager: type(manager).__enter__(manager),
+            "exit": lambda manager: type(manager).__exit__(manager, None, None, None),
         }
 
     def load(self, prelude: str, program: str) -> None:
-        """Run the program as a module that was imported: `__name__` is not "__main__"."""
+        """Run the program as a module that was imported: `__name__` is not "__main__".
+
+        It finds the prelude's names as it finds the builtins, so that they are never its own.
+        """
+        given = {**vars(builtins), "__name__": "prelude"}
+        exec(compile(prelude, "prelude", "exec", dont_inherit=True), given)
         module = sys.modules["solution"] = ModuleType("solution")
         self.names = module.__dict__
-        exec(compile(prelude, "prelude", "exec", dont_inherit=True), self.names)
-        given = dict(self.names)
+        self.names["__builtins__"] = given
         exec(compile(program, "solution.py", "exec", dont_inherit=True), self.names)
-        self.given = {name for name in given if self.names.get(name) is given[name]}
 
     def name(self, name: str) -> Any:
-        """A global of the program, or a method of its class Solution; else one of the prelude."""
-        own = name in self.names and name not in self.given
-        if not own and hasattr(self.names.get("Solution"), name):
+        """A global of the program, or a method of its class Solution."""
+        if name in self.names:
+            return self.names[name]
+        if hasattr(self.names.get("Solution"), name):
             return getattr(self.names["Solution"](), name)
-        value = self.names[name]
-        if isinstance(value, ModuleType):
-            raise KeyError(name)  # what the test imports it imports itself
-        return value
+        raise NameError(f"the program does not define {name}")
 
     def handle(self, value: object) -> dict[str, int]:
         if id(value) not in self.numbers:
@@ -76,9 +82,7 @@ class Server:
         try:
             value = function(*arguments, **named)
         except BaseException as error:  # the program's errors, SystemExit too, are for the test
-            kinds = (kind.__name__ for kind in type(error).__mro__)
-            name = next(name for name in kinds if hasattr(builtins, name))
-            return {"raised": [name, f"{type(error).__name__}: {error}"]}
+            return {"raised": self.described(error)}
         changed = {}
         for index, argument in enumerate(arguments):
             if type(argument) in (list, dict, set, bytearray):
@@ -86,6 +90,13 @@ class Server:
                 if after != given[index]:
                     changed[index] = after
         return {"value": encode(value, self.handle), "changed": changed}
+
+    def described(self, error: BaseException) -> list[Any]:
+        """The builtin exception that an error is, its arguments, and words for a person."""
+        kinds = (kind.__name__ for kind in type(error).__mro__)
+        name = next(name for name in kinds if hasattr(builtins, name))
+        words = f"{type(error).__name__}: {error}"
+        return [name, [encode(argument, self.handle) for argument in error.args], words]
 
 
 def serve(requests: Iterable[str], replies: TextIO) -> None:
@@ -95,7 +106,7 @@ def serve(requests: Iterable[str], replies: TextIO) -> None:
         try:
             reply = json.dumps(server.answer(json.loads(line)))
         except BaseException as error:  # a value too deep to be written, and the like
-            reply = json.dumps({"raised": ["ValueError", f"{type(error).__name__}: {error}"]})
+            reply = json.dumps({"raised": ["ValueError", [], f"{type(error).__name__}: {error}"]})
         replies.write(reply + "\n")
         replies.flush()
 

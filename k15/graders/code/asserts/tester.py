@@ -2,135 +2,16 @@
 
 from __future__ import annotations
 
-import builtins
 import json
 import os
 import signal
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from collections.abc import Mapping
+from typing import Any
 
+from k15.graders.code.asserts.handles import Connection, Handle
 from k15.graders.code.asserts.server import PR_SET_DUMPABLE, become_server, prctl
-from k15.graders.code.asserts.values import decode, encode
-
-
-class Connection:
-    """The tester's end."""
-
-    def __init__(self, requests: TextIO, replies: TextIO) -> None:
-        self.requests, self.replies = requests, replies
-
-    def ask(self, function: Handle | str, *arguments: Any, **named: Any) -> Any:
-        """What the server's function returns; raises the builtin exception that it raised."""
-        reply = self.exchange(function, arguments, named)
-        if "raised" in reply:
-            name, message = reply["raised"]
-            kind = getattr(builtins, name)
-            if not (isinstance(kind, type) and issubclass(kind, BaseException)):
-                raise ValueError(f"{name} is no exception")
-            error = kind.__new__(kind)  # some want more arguments than a message
-            error.args = (message,)
-            raise error
-        for index, now in reply["changed"].items():
-            replace(arguments[int(index)], self.decode(now))
-        return self.decode(reply["value"])
-
-    def exchange(
-        self, function: Handle | str, arguments: Sequence[Any], named: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Send a request and wait for its reply, raw."""
-        target = {"handle": function._number} if isinstance(function, Handle) else function
-        given = [encode(value, self.number) for value in arguments]
-        pairs = [[key, encode(value, self.number)] for key, value in named.items()]
-        self.requests.write(json.dumps([target, given, {"dict": pairs}]) + "\n")
-        self.requests.flush()
-        line = self.replies.readline()
-        if not line.endswith("\n"):
-            raise EOFError("the program ended its process")
-        return json.loads(line)
-
-    def number(self, value: object) -> dict[str, Any]:
-        if isinstance(value, Handle):
-            return {"handle": value._number}
-        raise Unsupported(f"a {type(value).__name__} cannot be handed to the program")
-
-    def decode(self, data: Any) -> Any:
-        return decode(data, lambda number: Handle(self, number))
-
-
-class Unsupported(BaseException):
-    """The test wants what this design does not offer; no fault of the program's."""
-
-
-class Handle:
-    """Stands for an object of the program; whatever is asked of it is asked of the server."""
-
-    __slots__ = ("_ask", "_number")
-    _ask: Any
-    _number: int
-
-    def __init__(self, connection: Connection, number: int) -> None:
-        object.__setattr__(self, "_ask", connection.ask)
-        object.__setattr__(self, "_number", number)
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        return self._ask(self, *arguments, **named)
-
-    def __getattr__(self, name: str) -> Any:
-        return self._ask("getattr", self, name)
-
-    def __setattr__(self, name: str, value: object) -> None:
-        self._ask("setattr", self, name, value)
-
-    def __getitem__(self, key: object) -> Any:
-        return self._ask("getitem", self, key)
-
-    def __setitem__(self, key: object, value: object) -> None:
-        self._ask("setitem", self, key, value)
-
-    def __iter__(self) -> Iterator[Any]:
-        return self._ask("iter", self)
-
-    def __next__(self) -> Any:
-        return self._ask("next", self)
-
-    def __len__(self) -> int:
-        return self._ask("len", self)
-
-    def __bool__(self) -> bool:
-        return True
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Handle) and self._number == other._number
-
-    def __hash__(self) -> int:
-        return hash(self._number)
-
-
-class Names(dict[str, Any]):
-    """The test's globals: its own, the builtins, else the program's."""
-
-    def __init__(self, connection: Connection, names: Iterable[str]) -> None:
-        self["__name__"], self["__builtins__"] = "test", builtins
-        self._ask = connection.ask
-        for name in names:
-            self[name] = self._ask("name", name)
-
-    def __missing__(self, name: str) -> Any:
-        if hasattr(builtins, name):
-            raise KeyError(name)
-        return self._ask("name", name)
-
-
-def replace(old: Any, new: Any) -> None:
-    """Let a list, dict, set or bytearray become what the program made of it."""
-    if type(old) is not type(new):
-        raise ValueError("an argument changed its type")
-    if isinstance(old, list | bytearray):
-        old[:] = new
-    else:
-        old.clear()
-        old.update(new)
+from k15.graders.code.asserts.values import decode
 
 
 def test(connection: Connection, request: Mapping[str, Any]) -> tuple[str, str]:
@@ -138,18 +19,39 @@ def test(connection: Connection, request: Mapping[str, Any]) -> tuple[str, str]:
     try:
         connection.ask("load", request["prelude"], request["program"])
         if "function" in request:
-            function = connection.ask("name", request["function"])
-            reply = connection.exchange(function, request["arguments"], {})
-            if "value" in reply:
-                return "returned", json.dumps(reply["value"])
-            return "failed", one_line(reply["raised"][1])
-        code = compile(request["code"], "test", "exec", dont_inherit=True)
-        exec(code, Names(connection, request["names"]))
-    except Unsupported as reason:
-        return "broken", str(reason)
+            return call(connection, request["function"], decode(request["arguments"]))
+        run(connection, request)
     except BaseException as error:  # whatever it is, the test did not run to its end
         return "failed", said(error, request.get("code", ""))
     return "passed", ""
+
+
+def call(connection: Connection, name: str, arguments: list[Any]) -> tuple[str, str]:
+    """What the function returns, as the server wrote it."""
+    function = connection.ask("name", name)
+    if not isinstance(function, Handle):
+        return "failed", f"{name} is no function"
+    reply = connection.exchange(function, arguments, {})
+    if "value" in reply:
+        return "returned", json.dumps(reply["value"])
+    return "failed", one_line(reply["raised"][-1])
+
+
+def run(connection: Connection, request: Mapping[str, Any]) -> None:
+    """Run the asserts: their globals are the prelude's names and the entry points."""
+    names = request["namespace"]
+    names.update((name, connection.ask("name", name)) for name in request["names"])
+    exec(compile(request["code"], "test", "exec", dont_inherit=True), names)
+    if connection.lost is not None:  # a bare `except:` of the test's hid it
+        raise connection.lost
+
+
+def prepared(request: Mapping[str, Any]) -> dict[str, Any]:
+    """The request, with the namespace that the prelude makes for the asserts."""
+    names: dict[str, Any] = {"__name__": "__main__"}  # `if __name__ == "__main__"` is to run
+    if "code" in request:
+        exec(compile(request["prelude"], "prelude", "exec", dont_inherit=True), names)
+    return {**request, "namespace": names}
 
 
 def said(error: BaseException, code: str) -> str:
@@ -163,15 +65,15 @@ def said(error: BaseException, code: str) -> str:
 
 
 def one_line(text: object) -> str:
-    return " ".join(str(text).split())[:300]
+    return " ".join(str(text).encode(errors="replace").decode().split())[:300]
 
 
 def main() -> None:
     """Read one request from stdin, write reports to stdout, a line each: nonce, status, payload.
 
-    A request is {nonce, prelude, program} with {code, names} for asserts or {function, arguments}
-    for a call. Statuses: broken (the grader's fault), or started and then passed, failed or
-    returned.
+    A request is {nonce, prelude, program} with {code, names, in_place} for asserts or {function,
+    arguments} for a call. Statuses: broken (the grader's fault), or started and then passed, failed
+    or returned.
     """
     prctl(PR_SET_DUMPABLE, 0)
     tester = os.getpid()
@@ -200,6 +102,8 @@ def main() -> None:
         if door != "ready":
             say("broken", "the program could read the tester's memory in this sandbox")
         else:
+            connection = Connection(out, back, in_place=request.get("in_place", False))
+            request = prepared(request)
             say("started")
-            say(*test(Connection(out, back), request))
+            say(*test(connection, request))
         os.kill(server, signal.SIGKILL)

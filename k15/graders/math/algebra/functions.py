@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from fractions import Fraction
 
-from k15.graders.math.algebra.powers import power
+from k15.graders.math.algebra.powers import approximate, power
 from k15.graders.math.algebra.values import (
     DEGREE,
     ONE,
@@ -41,7 +41,7 @@ SAMPLES: dict[str, Callable[[complex], complex]] = {
     "exp": cmath.exp,
     "abs": abs,
 }
-NAMES = (*TRIGONOMETRIC, *SAMPLES, "max", "min", "gcd", "lcm")
+NAMES = (*TRIGONOMETRIC, *SAMPLES, "lg", "max", "min", "gcd", "lcm")
 
 
 def applied(name: str, argument: Value) -> Value:
@@ -54,9 +54,28 @@ def applied(name: str, argument: Value) -> Value:
         return number(1) / applied({"cot": "tan", "sec": "cos", "csc": "sin"}[name], argument)
     if name in LOGARITHMS and argument.rational == 1:
         return number(0)
-    if name == "abs" and argument.rational is not None:
-        return -argument if argument.rational < 0 else argument
+    if name == "abs" and (size := absolute(argument)) is not None:
+        return size
     return opaque("ln" if name == "log" else name, argument, sample=sampled(name, argument.sample))
+
+
+def absolute(value: Value) -> Value | None:
+    """Of a number without opaque parts; None for others."""
+    if value.symbols or value.opaque or value.bottom != ONE:
+        return None
+    if I not in value.atoms:
+        if value.rational is not None:
+            return -value if value.rational < 0 else value
+        size = value.sample.real
+        return (-value if size < 0 else value) if abs(size) > 1e-9 else None
+    real = {m: c for m, c in value.top.items() if (I, 1) not in m}
+    imaginary = {
+        tuple(part for part in monomial if part != (I, 1)): c
+        for monomial, c in value.top.items()
+        if (I, 1) in monomial
+    }
+    one, other = (Value(part, ONE, approximate(part)) for part in (real, imaginary))
+    return root(one * one + other * other, 2)
 
 
 def logarithm(base: Value, argument: Value) -> Value:

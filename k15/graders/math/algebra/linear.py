@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from k15.graders.math.algebra.powers import power
 from k15.graders.math.algebra.values import ONE, Monomial, Rational, Value, atom, number
 
 
 def proportional(one: Value | None, other: Value | None) -> bool | None:
     """Whether one is a constant multiple of the other, and so 0 where the other is."""
-    factor = quotient_of(one, other)
+    factor = quotient_of(one and cleared(one), other and cleared(other))
     return None if factor is None else factor != 0
+
+
+def cleared(value: Value) -> Value:
+    """Times the symbols that it is divided by: y - 1/x as xy - 1."""
+    lowest: dict[str, Rational] = {}
+    for name, exponent in (part for monomial in value.top for part in monomial):
+        if name in value.symbols and exponent < lowest.get(name, 0):
+            lowest[name] = exponent
+    for name, exponent in lowest.items():
+        value = value * power(atom(name), number(-exponent))
+    return value
 
 
 def quotient_of(one: Value | None, other: Value | None) -> float | None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import Literal, get_args
 
 from k15.graders.math.algebra.linear import proportional, quotient_of
-from k15.graders.math.algebra.values import Value, number
-from k15.graders.math.compare.ranges import every, ranges_of, same_ranges, symbols
+from k15.graders.math.algebra.values import Value, atom, number
+from k15.graders.math.compare.quantities import Policy, same_quantity
+from k15.graders.math.compare.ranges import every, ranges_of, same_ranges, variables
 from k15.graders.math.read.kinds import (
     Answer,
     Chain,
+    Difference,
     Equation,
+    Family,
+    Figure,
     Group,
     Matrix,
     Numeral,
@@ -23,132 +25,117 @@ from k15.graders.math.read.kinds import (
     Union,
     Words,
 )
+from k15.graders.math.read.words import choices
 
-Percent = Literal["either", "number", "value", "strict"]
-Rounding = Literal["exact", "repeating", "gold"]
-PLACES = 6  # of a decimal that may stand for a repeating one
-
-
-@dataclass(frozen=True)
-class Policy:
-    """The conventions that graders differ in.
-
-    percent: what `50%` equals beside `50%`: "number" 50, "value" 1/2, "either" both, "strict"
-        neither.
-    rounding: when a decimal equals a number that it is not. "exact": never. "repeating": it has at
-        least 6 decimals and all of them are those of a fraction, cut off or rounded: 0.333333 is
-        1/3, 3.141593 is not π. "gold": also an answer that rounds to the decimals of the gold.
-    """
-
-    percent: Percent = "either"
-    rounding: Rounding = "repeating"
-
-    def __post_init__(self) -> None:
-        for name, kind in (("percent", Percent), ("rounding", Rounding)):
-            if (value := getattr(self, name)) not in get_args(kind):
-                raise ValueError(f"{name}={value!r}: choose one of {', '.join(get_args(kind))}")
+EMPTY = atom("\\emptyset")
+FUNCTION = re.compile(r"[fgh]\(x\)")
 
 
 def same(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
-    """Whether `answer` is `gold`; None if undecided. Not symmetric: see `unwrapped`."""
+    """Whether `answer` is `gold`; None if undecided. Not symmetric: see `stands_for_right`."""
+    if isinstance(answer, Family) or isinstance(gold, Family):
+        return same_family(answer, gold, policy)
     if isinstance(answer, Equation) or isinstance(gold, Equation):
         return same_equation(answer, gold, policy)
+    if isinstance(answer, Figure) or isinstance(gold, Figure):
+        return same_figure(answer, gold)
+    if isinstance(answer, Words) and isinstance(gold, Words):
+        return same_words(answer.text, gold.text)
     if isinstance(answer, Words | Numeral) or isinstance(gold, Words | Numeral):
         return answer == gold
     if isinstance(answer, Quantity) and isinstance(gold, Quantity):
         return same_quantity(answer, gold, policy)
     if isinstance(answer, Matrix) and isinstance(gold, Matrix):
-        if [len(row) for row in answer.rows] != [len(row) for row in gold.rows]:
-            return False
-        return every(
-            same(a, g, policy)
-            for row, gold_row in zip(answer.rows, gold.rows, strict=True)
-            for a, g in zip(row, gold_row, strict=True)
-        )
+        return same_matrix(answer, gold, policy)
+    if isinstance(answer, Matrix) or isinstance(gold, Matrix):
+        one, other = vector(answer), vector(gold)
+        return in_order(one, other, policy) if one and other else False
     if isinstance(answer, Ratio) or isinstance(gold, Ratio):
         return same_ratio(answer, gold, policy)
     if isinstance(answer, Group) and isinstance(gold, Group):
         return same_group(answer, gold, policy)
     if isinstance(answer, Relation) and isinstance(gold, Relation):
         return same_relation(answer, gold)
-    if isinstance(answer, Chain) and isinstance(gold, Chain) and symbols(answer) != symbols(gold):
-        return False
     ranges, gold_ranges = ranges_of(answer), ranges_of(gold)
     if ranges and gold_ranges:
-        return same_ranges(ranges, gold_ranges)
-    if isinstance(answer, RELATIONS) and isinstance(gold, RELATIONS):
+        named = {variables(answer), variables(gold)} - {frozenset()}
+        return same_ranges(ranges, gold_ranges) if len(named) < 2 else False
+    if isinstance(answer, Union) and isinstance(gold, Union):
+        return in_any_order(answer.parts, gold.parts, policy) or None
+    if isinstance(answer, RANGES) and isinstance(gold, RANGES):
         return None
     return same_single(answer, gold, policy)
 
 
-RELATIONS = (Relation, Chain, Union, Group)  # what may describe the same set of numbers
+RANGES = (Relation, Chain, Union, Difference, Group)  # what may describe the same set of numbers
+
+
+def same_family(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
+    """With their parameters under one name; where one has no domain, as they are.
+
+    But n = 1 is not n = 1 (mod 4).
+    """
+    if isinstance(answer, Family) and isinstance(gold, Family):
+        if answer.domain != gold.domain:
+            return False
+        return same(answer.renamed, gold.renamed, policy)
+    one, other = (side.member if isinstance(side, Family) else side for side in (answer, gold))
+    domains = [side.domain for side in (answer, gold) if isinstance(side, Family)]
+    if domains[0].startswith("mod") and isinstance(one, Equation) and isinstance(other, Equation):
+        return False
+    return same(one, other, policy)
+
+
+def same_words(answer: str, gold: str) -> bool:
+    """Choices in the order of the alphabet have none."""
+    unordered = choices(gold) and gold == "".join(sorted(gold))
+    return answer == gold or (unordered and sorted(answer) == sorted(gold))
+
+
+def same_figure(answer: Answer, gold: Answer) -> bool:
+    """A segment may go by its letters alone."""
+    if isinstance(answer, Figure) and isinstance(gold, Figure):
+        return answer == gold
+    figure, other = (answer, gold) if isinstance(answer, Figure) else (gold, answer)
+    product = figure.product if isinstance(figure, Figure) else None
+    if product is None or not isinstance(other, Quantity):
+        return False
+    return product.equals(other.value) is True
+
+
+def vector(answer: Answer) -> Group | None:
+    """A tuple, or the column that is one."""
+    if isinstance(answer, Matrix) and all(len(row) == 1 for row in answer.rows):
+        return Group("()", tuple(item for row in answer.rows for item in row))
+    return answer if isinstance(answer, Group) and answer.kind == "()" else None
+
+
+def same_matrix(answer: Matrix, gold: Matrix, policy: Policy) -> bool | None:
+    if [len(row) for row in answer.rows] != [len(row) for row in gold.rows]:
+        return False
+    return every(
+        same(a, g, policy)
+        for row, gold_row in zip(answer.rows, gold.rows, strict=True)
+        for a, g in zip(row, gold_row, strict=True)
+    )
 
 
 def same_single(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
     """A set of one and its element are the same; else kinds that differ are different things."""
     for one, other in ((answer, gold), (gold, answer)):
         if isinstance(one, Group) and one.kind in ("{}", ",") and len(one.items) == 1:
+            if isinstance(item := one.items[0], Quantity) and item.value.top == EMPTY.top:
+                return False  # {∅} has an element
             pair = (one.items[0], other) if one is answer else (other, one.items[0])
             return same(*pair, policy)
     return False if type(answer) is not type(gold) else None
 
 
-def same_quantity(answer: Quantity, gold: Quantity, policy: Policy) -> bool | None:
-    if answer.unit and gold.unit and answer.unit != gold.unit:
-        return False
-    if (answer.percent and gold.unit) or (gold.percent and answer.unit):
-        return False
-    if answer.percent == gold.percent:
-        return same_number(answer, gold, policy)
-    verdicts = []
-    if policy.percent in ("either", "number"):
-        verdicts.append(same_number(answer, gold, policy))
-    if policy.percent in ("either", "value"):
-        verdicts.append(same_number(carried(answer), carried(gold), policy))
-    return any(verdicts) or (None if None in verdicts else False)
-
-
-def carried(quantity: Quantity) -> Quantity:
-    """50% as 1/2."""
-    if not quantity.percent:
-        return quantity
-    places = None if quantity.decimals is None else quantity.decimals + 2
-    return Quantity(quantity.value / number(100), quantity.unit, decimals=places)
-
-
-def same_number(answer: Quantity, gold: Quantity, policy: Policy) -> bool | None:
-    equal = answer.value.equals(gold.value)
-    if equal or policy.rounding == "exact":
-        return equal
-    for decimal, other in ((answer, gold), (gold, answer)):
-        if decimal.decimals is not None and stands_for(decimal, other.value):
-            return True
-    if policy.rounding == "gold" and gold.decimals is not None and rounds_to(answer.value, gold):
-        return True
-    return equal
-
-
-def stands_for(decimal: Quantity, value: Value) -> bool:
-    """Whether `decimal` is the rational `value`, cut off or rounded, with many decimals."""
-    places, exact = decimal.decimals or 0, value.rational
-    if places < PLACES or exact is None or decimal.value.rational is None:
-        return False
-    scaled = abs(exact) * 10**places
-    written = abs(decimal.value.rational) * 10**places
-    same_sign = (exact < 0) == (decimal.value.rational < 0)
-    return same_sign and written in (int(scaled), int(scaled + Fraction(1, 2)))
-
-
-def rounds_to(value: Value, decimal: Quantity) -> bool:
-    places, target = decimal.decimals or 0, decimal.value.sample
-    return abs(value.sample - target) <= 0.5 * 10.0**-places * (1 + 1e-9)
-
-
 def same_ratio(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
     """2:4 is 1:2, and 7:32 is 7/32; but 4:30 and 2:15 are times of the day."""
     if isinstance(answer, Ratio) and isinstance(gold, Ratio) and answer.clock and gold.clock:
-        exact = answer.clock[-1] != " " != gold.clock[-1]  # morning or afternoon
-        return answer.clock == gold.clock if exact else answer.clock[:5] == gold.clock[:5]
+        (seconds, half), (gold_seconds, gold_half) = answer.clock, gold.clock
+        return seconds == gold_seconds and (half == gold_half or not half or not gold_half)
     parts = [a.parts if isinstance(a, Ratio) else (a,) for a in (answer, gold)]
     if not all(isinstance(part, Quantity) for side in parts for part in side):
         return None
@@ -166,17 +153,29 @@ def same_group(answer: Group, gold: Group, policy: Policy) -> bool | None:
         if ranges and gold_ranges:
             return same_ranges(ranges, gold_ranges)
     if answer.kind in unordered and gold.kind in unordered:
-        if "," in (answer.kind, gold.kind) and named(answer) != named(gold):
+        if "," in (answer.kind, gold.kind) and named(answer, apart=True) != named(gold):
             return in_order(answer, gold, policy)
+        if answer.kind == gold.kind == "{}":
+            answer, gold = (distinct(group, policy) for group in (answer, gold))
         return in_any_order(answer.items, gold.items, policy)
     if answer.kind == gold.kind or {answer.kind, gold.kind} == {",", "()"}:
         return in_order(answer, gold, policy)
     return False
 
 
-def named(group: Group) -> bool:
-    """Whether its items are named, each differently: `x = 1, y = 2`."""
+def distinct(group: Group, policy: Policy) -> Group:
+    """The set without what it lists twice."""
+    items: list[Answer] = []
+    for item in group.items:
+        if not any(same(item, other, policy) for other in items):
+            items.append(item)
+    return Group(group.kind, tuple(items))
+
+
+def named(group: Group, *, apart: bool = False) -> bool:
+    """Whether its items are named, each differently: `x = 1, y = 2`; `apart`: not by an index."""
     names = [item.name for item in group.items if isinstance(item, Equation)]
+    names = [stem(name) if apart and name else name for name in names]
     return len(set(names)) == len(group.items) and None not in names
 
 
@@ -205,7 +204,7 @@ def same_equation(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
     """An equation against an equation, or the side that a name stands for against the rest."""
     if isinstance(answer, Equation) and isinstance(gold, Equation):
         if answer.name and gold.name:
-            if answer.name == gold.name:
+            if same_name(answer.name, gold.name):
                 return same(answer.right, gold.right, policy)
             if answer.left is None or gold.left is None:
                 return False
@@ -214,6 +213,17 @@ def same_equation(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
         return same(answer, gold.right, policy) if gold.name else False
     assert isinstance(answer, Equation)
     return same(answer.right, gold, policy) if stands_for_right(answer) else False
+
+
+def same_name(name: str, gold: str) -> bool:
+    """`x_1` is `x` where the other one has no index, and `f(x)` is `y`."""
+    if name == gold or stem(name) == gold or stem(gold) == name:
+        return True
+    return "y" in (name, gold) and bool(FUNCTION.fullmatch(name) or FUNCTION.fullmatch(gold))
+
+
+def stem(name: str) -> str:
+    return re.sub(r"_.+", "", name)
 
 
 def stands_for_right(answer: Equation) -> bool:

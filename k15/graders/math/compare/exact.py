@@ -7,7 +7,9 @@ from fractions import Fraction
 from typing import Literal
 
 from k15.graders.math.algebra.values import TooLarge
-from k15.graders.math.compare.equality import Policy, same
+from k15.graders.math.compare.equality import same
+from k15.graders.math.compare.labels import labelled
+from k15.graders.math.compare.quantities import Policy
 from k15.graders.math.read.answers import read
 from k15.graders.math.read.kinds import Answer, huge
 
@@ -17,18 +19,24 @@ NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*|/\d+)?|\.\d+)")
 
 FRACTION = re.compile(r"([+-]?)\\frac(?:\{([+-]?\d+)\}|(\d))(?:\{(\d+)\}|(\d))")
 
-LABEL = re.compile(r"(?:\\text\{)?\(([A-J])\)\}?\s*([^-+*/^=()].*)|([A-J])[.:)]\s*(\S.*)")
+DECIMAL_COMMA = re.compile(r"[^\d,;(\[{]*\d+,\d+[^\d,;)\]}]*")
 
-LETTER = re.compile(r"(?:\\text[a-z]*\{|\\math[a-z]+\{)?\(?([A-Ja-j])[.)]?\}?")
+BROKEN = re.compile(r"\.\d|/|\\frac")
 
 NUMERAL = re.compile(r"[0-9A-Z]\}?_\{?(?:\d|\\text)")
 
+SIDE_BY_SIDE = re.compile(r"\d \d|\\text\w* ?\{[^{}]*[A-Za-z]{2}")  # numbers, or words behind one
+
 PROSE = re.compile(r"(?<![\\A-Za-z])(?!begin|matrix|end)[A-Za-z]{4,}")
 
-# Left alone by math_answers, and without an end for math-verify.
+FOREIGN = re.compile("[^\t\n -~\u00a0-\u00ff\u0370-\u03ff\u2000-\u22ff]")  # to mathematics
+
+SYMBOL = re.compile(r"[^\W_]")
+
+# Left alone by `read`, and without an end for math-verify.
 HOPELESS = re.compile(
     r"\d{4}\s*[)}]*\s*!|!\s*\)*\s*!|\^\s*\{?[-+]?\d+\}?\s*\)*\s*!"
-    r"|\^\s*\{?[^{}]*\d{4}|\^\s*\{[^{}]*\d\s*\^\s*\{?\d|\^\s*\w+\s*\^"
+    r"|\^\s*\{?[^{}]*\d{4}|\^\s*\{[^{}]*\d\s*\^\s*\{?\d|\^\s*(?:\d+|[A-Za-z])\s*\^"
     r"|\\(?:sum|prod|i*int|lim)(?![A-Za-z])|\\binom\s*\{\d{4}"
 )
 
@@ -43,23 +51,13 @@ def exact(answer: str, gold: str, policy: Policy = Policy()) -> bool | None:  # 
     left, right = rational(answer), rational(gold)
     if left is not None and right is not None and (left == right or "." not in answer + gold):
         return left == right
-    letter = LETTER.fullmatch(gold)
-    if label := LABEL.fullmatch(answer):
-        if letter and (gold.isupper() or len(gold) > 1):
-            return (label[1] or label[3]) == letter[1].upper()
-        answer = label[2] or label[4]
-    elif letter and (chosen := LETTER.fullmatch(answer)) and "(" in gold + answer:
-        return chosen[1].upper() == letter[1].upper()
-    elif label := LABEL.fullmatch(gold):
-        if chosen := LETTER.fullmatch(answer):
-            return chosen[1].upper() == (label[1] or label[3])
-        gold = label[2] or label[4]
-    return decided(answer, gold, policy)
+    return labelled(answer, gold, lambda one, other: decided(one, other, policy))
 
 
 def decided(answer: str, gold: str, policy: Policy) -> bool | None:
-    if answer == gold or (len(gold) > 2 and gold.isalpha() and answer.lower() == gold.lower()):
+    if answer == gold:
         return True
+    answer = with_point(answer, gold)
     right, left = read(gold), read(answer)
     if left is None or right is None:
         return False if NUMERAL.search(answer + " " + gold) else None
@@ -67,6 +65,13 @@ def decided(answer: str, gold: str, policy: Policy) -> bool | None:
     if verdict is None and (huge(left) or huge(right)):
         raise TooLarge("a power or a factorial of many digits")
     return verdict
+
+
+def with_point(text: str, other: str) -> str:
+    """`1,22` as 1.22 where the other one is a single number that is not whole."""
+    if DECIMAL_COMMA.fullmatch(text) and "," not in other and BROKEN.search(other):
+        return text.replace(",", ".")
+    return text
 
 
 def rational(answer: str) -> Fraction | None:
@@ -84,11 +89,13 @@ def rational(answer: str) -> Fraction | None:
 
 def refused(text: str) -> Literal["limit", "unreadable"] | None:
     """Why math-verify should not be asked about an answer, None if it may."""
+    if SIDE_BY_SIDE.search(text):
+        return "unreadable"
     if HOPELESS.search(text) or text.count("{") > 60 or text.count("(") > 40:
         return "limit"
-    return (
-        "unreadable" if PROSE.search(re.sub(r"\\[A-Za-z]+\s*(?:\{[a-z]*\})?", "", text)) else None
-    )
+    bare = re.sub(r"\\[A-Za-z]+\s*(?:\{[a-z]*\})?", "", text)
+    odd = PROSE.search(bare) or FOREIGN.search(text) or not SYMBOL.search(text)
+    return "unreadable" if odd or text.count("{") != text.count("}") else None
 
 
 def quietly_read(text: str) -> Answer | None:

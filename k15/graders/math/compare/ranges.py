@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
+from fractions import Fraction
+from functools import reduce
 
 from k15.graders.math.algebra.linear import leading_coefficient
 from k15.graders.math.algebra.values import ONE, Value, atom
-from k15.graders.math.read.kinds import Answer, Chain, Group, Quantity, Relation, Union
+from k15.graders.math.read.kinds import (
+    Answer,
+    Chain,
+    Difference,
+    Equation,
+    Group,
+    Quantity,
+    Relation,
+    Union,
+)
 
 INFINITY = atom("\\infty")
-
-
 REALS = atom("\\R")
 
 
@@ -25,11 +35,11 @@ class Range:
     high_open: bool
 
 
-def symbols(chain: Chain) -> frozenset[str]:
-    return frozenset().union(*((r.left - r.right).symbols for r in chain.relations))
+Ranges = list[Range]
+EVERYWHERE = Range(-INFINITY, True, INFINITY, True)
 
 
-def every(verdicts) -> bool | None:
+def every(verdicts: Iterable[bool | None]) -> bool | None:
     """False if one is False, else None if one is None."""
     undecided = False
     for verdict in verdicts:
@@ -39,47 +49,81 @@ def every(verdicts) -> bool | None:
     return None if undecided else True
 
 
-def ranges_of(answer: Answer) -> list[Range] | None:
+def variables(answer: Answer) -> frozenset[str]:
+    """The symbols of inequalities; intervals have none."""
+    if isinstance(answer, Relation):
+        return (answer.left - answer.right).symbols - INFINITY.symbols
+    parts: tuple[Answer, ...] = ()
+    if isinstance(answer, Chain):
+        parts = answer.relations
+    elif isinstance(answer, Union):
+        parts = answer.parts
+    elif isinstance(answer, Group):
+        parts = answer.items
+    return frozenset().union(*map(variables, parts))
+
+
+def ranges_of(answer: Answer) -> Ranges | None:
     """The intervals of an interval, a union, an inequality in one symbol, or a list of those."""
-    if isinstance(answer, Group) and answer.kind in ("()", "[]", "(]", "[)"):
+    if isinstance(answer, Union):
+        parts = [points_of(part) or ranges_of(part) for part in answer.parts]
+        return None if None in parts else [r for part in parts for r in part or ()]
+    if isinstance(answer, Difference):
+        whole, removed = ranges_of(answer.whole), points_of(answer.removed)
+        return whole and removed and reduce(both, map(around, removed), whole)
+    if isinstance(answer, Group) and answer.kind == ",":
+        return ranges_of_list(answer)
+    if isinstance(answer, Group) and answer.kind in ("()", "[]", "(]", "[)", "]["):
         if len(answer.items) == 2 and all(isinstance(item, Quantity) for item in answer.items):
             low, high = (item.value for item in answer.items)  # type: ignore[union-attr]
-            return [Range(low, answer.kind[0] == "(", high, answer.kind[1] == ")")]
+            return [Range(low, answer.kind[0] != "[", high, answer.kind[1] != "]")]
         return None
-    if isinstance(answer, Union) or (isinstance(answer, Group) and answer.kind == ","):
-        parts = [
-            ranges_of(part)
-            for part in (answer.parts if isinstance(answer, Union) else answer.items)
-            if isinstance(answer, Union) or isinstance(part, Relation | Chain)
-        ]
-        if len(parts) != len(answer.parts if isinstance(answer, Union) else answer.items):
-            return None
-        if not all(parts):
-            return None
-        found = [r for part in parts for r in part or []]
-        return intersection(found) if isinstance(answer, Group) else found
     if isinstance(answer, Relation):
-        return half_line(answer)
+        return half_lines(answer)
     if isinstance(answer, Chain):
         return between(answer)
     if isinstance(answer, Quantity) and answer.value.top == REALS.top:
-        return [Range(-INFINITY, True, INFINITY, True)]
+        return [EVERYWHERE]
     return None
 
 
-def intersection(ranges: list[Range]) -> list[Range]:
-    """What two half-lines that face each other have in common, as in `x > 1, x < 3`; else all."""
-    if len(ranges) == 2:
-        above, below = sorted(ranges, key=position, reverse=True)
-        infinite = below.low.top == (-INFINITY).top and above.high.top == INFINITY.top
-        if infinite and position(above) < below.high.sample.real:
-            return [Range(above.low, above.low_open, below.high, below.high_open)]
-    return ranges
+def ranges_of_list(answer: Group) -> Ranges | None:
+    """Of inequalities that hold together, as `x > 1, x < 3`; of such that cannot, all."""
+    lines = [
+        [EVERYWHERE] if real(item) else ranges_of(item)
+        for item in answer.items
+        if isinstance(item, Relation | Chain) or real(item)
+    ]
+    if len(lines) < len(answer.items) or not all(lines):
+        return None
+    found = [line for line in lines if line]
+    return together(found) or [part for line in found for part in line]
 
 
-def half_line(relation: Relation) -> list[Range] | None:
+def real(item: Answer) -> bool:
+    """Whether it is `x \\in \\R`."""
+    right = item.right if isinstance(item, Equation) else None
+    return isinstance(right, Quantity) and right.value.top == REALS.top
+
+
+def points_of(answer: Answer) -> Ranges | None:
+    """A set of numbers as ranges without length."""
+    if not isinstance(answer, Group) or answer.kind != "{}":
+        return None
+    values = [item.value for item in answer.items if isinstance(item, Quantity)]
+    full = len(values) == len(answer.items)
+    return [Range(value, False, value, False) for value in values] if full else None
+
+
+def around(point: Range) -> Ranges:
+    return [Range(-INFINITY, True, point.low, True), Range(point.high, True, INFINITY, True)]
+
+
+def half_lines(relation: Relation) -> Ranges | None:
     """x > 2 as (2, ∞): of a relation that is linear in its one symbol."""
     difference = relation.left - relation.right
+    if INFINITY.symbols & difference.symbols:
+        return [EVERYWHERE] if relation.operator != "!=" else None
     if len(difference.symbols) != 1 or difference.bottom != ONE or difference.opaque:
         return None
     [name] = difference.symbols
@@ -98,20 +142,66 @@ def half_line(relation: Relation) -> list[Range] | None:
     return [below] if slope.sample.real > 0 else [above]
 
 
-def between(chain: Chain) -> list[Range] | None:
-    if len(chain.relations) != 2 or any(r.operator == "!=" for r in chain.relations):
+def between(chain: Chain) -> Ranges | None:
+    if any(r.operator == "!=" for r in chain.relations):
         return None
-    lines = [half_line(r) for r in chain.relations]
-    if not lines[0] or not lines[1]:
-        return None
-    found = intersection([lines[0][0], lines[1][0]])
-    return found if len(found) == 1 else None
+    lines = [half_lines(r) for r in chain.relations]
+    found = together([line for line in lines if line]) if all(lines) else None
+    return found if found and len(found) == 1 else None
 
 
-def same_ranges(ranges: list[Range], golds: list[Range]) -> bool | None:
-    ranges, golds = (sorted(r, key=position) for r in (ranges, golds))
+def together(lines: list[Ranges]) -> Ranges | None:
+    """What lies in all of them; of bounds that are symbols only a lower and an upper one."""
+    parts = [part for line in lines for part in line]
+    if not any(map(unknown, parts)):
+        return reduce(both, lines)
+    below, *rest = sorted(parts, key=lambda part: edge(part.low))
+    if len(rest) != 1 or edge(below.low) != -math.inf or edge(rest[0].high) != math.inf:
+        return None
+    return [Range(rest[0].low, rest[0].low_open, below.high, below.high_open)]
+
+
+def both(ones: Ranges, others: Ranges) -> Ranges:
+    """What lies in one of the first and in one of the second."""
+    met = (meet(one, other) for one in ones for other in others)
+    return [part for part in met if part is not None]
+
+
+def meet(one: Range, other: Range) -> Range | None:
+    low = max(one, other, key=lambda r: (edge(r.low), r.low_open))
+    high = min(one, other, key=lambda r: (edge(r.high), not r.high_open))
+    length = edge(high.high) - edge(low.low)
+    empty = length < 0 or (length == 0 and (low.low_open or high.high_open))
+    return None if empty else Range(low.low, low.low_open, high.high, high.high_open)
+
+
+def joined(ranges: Ranges) -> Ranges:
+    """Ranges that touch or overlap as one, in order."""
+    if any(map(unknown, ranges)):
+        return sorted(ranges, key=lambda r: edge(r.low))
+    found: Ranges = []
+    for part in sorted(ranges, key=lambda r: (edge(r.low), r.low_open)):
+        last = found[-1] if found else None
+        gap = edge(part.low) - edge(last.high) if last else 1.0
+        if last is None or gap > 0 or (gap == 0 and part.low_open and last.high_open):
+            found.append(part)
+        elif (edge(part.high), not part.high_open) > (edge(last.high), not last.high_open):
+            found[-1] = Range(last.low, last.low_open, part.high, part.high_open)
+    return found
+
+
+def edge(value: Value) -> float | Fraction:
+    if value.top == INFINITY.top:
+        return math.inf
+    if value.top == (-INFINITY).top:
+        return -math.inf
+    return value.sample.real if value.rational is None else Fraction(value.rational)
+
+
+def same_ranges(ranges: Ranges, golds: Ranges) -> bool | None:
+    ranges, golds = joined(ranges), joined(golds)
     if len(ranges) != len(golds):
-        return False if apart(ranges) and apart(golds) else None
+        return None if any(map(unknown, (*ranges, *golds))) else False
     return every(
         (a.low_open, a.high_open) == (g.low_open, g.high_open)
         and every((a.low.equals(g.low), a.high.equals(g.high)))
@@ -119,14 +209,8 @@ def same_ranges(ranges: list[Range], golds: list[Range]) -> bool | None:
     )
 
 
-def apart(ranges: list[Range]) -> bool:
-    """Whether there is room or a hole between neighbours, so that none could be joined."""
-    return all(
-        left.high.sample.real < right.low.sample.real - 1e-9
-        or (left.high_open and right.low_open and left.high.equals(right.low) is True)
-        for left, right in pairwise(ranges)
-    )
-
-
-def position(part: Range) -> float:
-    return -1e300 if part.low.top == (-INFINITY).top else part.low.sample.real
+def unknown(part: Range) -> bool:
+    """Whether it ends at symbols or at what is too large, of which nobody knows where they lie."""
+    symbols = (part.low.symbols | part.high.symbols) - INFINITY.symbols
+    edges = (edge(part.low), edge(part.high))
+    return bool(symbols) or any(end != end for end in edges)  # NaN

@@ -1,146 +1,110 @@
 r"""Where the answer stands in a response.
 
-`boxed`: in the last `\boxed{}`, and nowhere else. `free`: also after "the final answer is", in the
-last formula, or it is the last number. `choice`: the letter of a multiple-choice question.
+`boxed`: in the last `\boxed{}` outside of the thoughts, and nowhere else. `free`: what a careful
+reader takes for the final answer of a text. `choice`: the letter of a multiple-choice question.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+
+from k15.graders.math.extract.boxes import EMPTY_BOX, last_box, last_boxes
+from k15.graders.math.extract.claims import NONE, Extraction, claims
+from k15.graders.math.extract.expressions import expression_at
+from k15.graders.math.extract.last import last_expression, whole
+from k15.graders.math.extract.letters import letters
+from k15.graders.math.extract.markup import plain, without_tokens
+from k15.graders.math.extract.statements import leading, sentence_end, undenied, upheld
+from k15.tasks.thoughts import conclusion, parted
 
 WINDOW = 50_000  # characters at the end of a response in which its answer is looked for
-BOX = re.compile(r"\\(?:boxed|fbox)\s*\{")
-BRACE = re.compile(r"\\.|[{}]", re.DOTALL)
-JOINED = re.compile(
-    r"[^A-Za-z0-9]*|.{0,60}?(?:\b(?:and|or)|[,;])\s*(?:[A-Za-z](?:_\{?\w+\}?)?\s*=\s*)?", re.S
+LONGEST_WORDS = 200  # characters of a text that is an answer as it stands
+SAID = re.compile(r"[^\W_]")
+CODE = re.compile(r"[A-Za-z]{2}\d")  # AZYUK2A
+QUESTION = ("?", "？")
+WORDS = re.compile(  # an answer in words; "the answer is correct" and "this is it" name none
+    r"(?!(?:a|an|the|correct|right|wrong|clear|below|above|as|in|within|shown"
+    r"|this|that|these|those|it|which|what|here)\b)"
+    r"[^\W\d_][\w'’-]*(?: [\w'’-]+){0,3}",
+    re.IGNORECASE,
 )
-DELIMITER = re.compile(r"\$\$?|\\[()\[\]]|\\q?quad|\\text\s*\{\s*(and|or)\s*\}|[{}]")
-NOTE = re.compile(r"<\|[a-z_]+\|>")
-STATEMENT = re.compile(r"(?i)final answer(?: is)?[\s:*\"]*")
-HOPE = re.compile(r"\.?\s*I hope it is correct.*", re.DOTALL)
-SPAN = re.compile(
-    r"(?<!\\)\$\$(.+?)(?<!\\)\$\$|(?<!\\)\$((?:\\\$|[^$\n])+?)(?<!\\)\$|\\\((.+?)\\\)|\\\[(.+?)\\\]",
-    re.DOTALL,
-)
-FIGURE = re.compile(
-    r"(?<![\w.^/])-?[$€£]?(?:\d{1,3}(?:[ ,]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?(?:\s?/\s?\d+)?|\.\d+)"
-    r"(?![A-Za-z]*\d)(?:\s*%)?".replace(r"\w", "A-Za-z0-9_")
-)
-BETWEEN = re.compile(r"[\s,;\"']*(?:and|or|,)?[\s,;\"']*")
-PERCENT = re.compile(r"[\s$}]*(?:\\?%|percent|pct)")
-
-ANSWER = (
-    r"(?:answer|solution|réponse|reponse|respuesta|resposta|risposta|antwort|ответ|答案|答え|正解"
-    r"|正确(?:选项|答案)|정답|답|الإجابة|الجواب|उत्तर|คำตอบ|đáp án|câu trả lời|cevap|odpowied[źz])"
-)
-CHOOSE = r"(?:option|choice|choose|选项|选择|选|應選|opción|opção|opzione|вариант|trả lời|seçenek)"
-LETTER = (
-    r"(?:(?<![A-Za-z])([A-H])(?![A-Za-z'’])"
-    r"|(?<![^\W\d_])([А-ЕΑ-Εأبجدهאבגדהกขคงจकखगघङ])(?![^\W\d_]))"
-)
-CHOICES = [
-    re.compile(pattern, re.DOTALL)
-    for pattern in (
-        rf"^\W*{LETTER}\W*$",
-        rf"(?i:{ANSWER}).{{0,50}}?{LETTER}",
-        rf"(?i:{CHOOSE}).{{0,20}}?{LETTER}",
-        rf"^\W*{LETTER}(?:[.):,\n]|\*\*|$)",
-        rf"\({LETTER}\)",
-        LETTER,
-    )
-]
 
 
-def extract(response: str) -> str | None:
-    r"""Content of the last `\boxed{...}`, the inner one of two nested; None if it is not closed."""
-    start = max(response.rfind("\\boxed"), response.rfind("\\fbox"))
-    match = BOX.match(response, start) if start >= 0 else None
-    return content(response, match.end()) if match else None
+def extract(response: str) -> Extraction:
+    r"""What the last `\boxed{...}` behind the thoughts holds, and nothing else."""
+    text = last_box(conclusion(response))
+    return NONE if text is None or not text.strip() else Extraction(text, "boxed")
 
 
-def content(text: str, start: int) -> str | None:
-    """What stands from `start` to the brace that closes there."""
-    depth = 1
-    for token in BRACE.finditer(text, start, start + WINDOW):
-        depth += {"{": 1, "}": -1}.get(token[0], 0)
-        if depth == 0:
-            return text[start : token.start()]
-    return None
+def extract_free(response: str) -> Extraction:
+    """The final answer of a text that may have no box.
 
-
-def extract_free(response: str) -> str | None:
-    """The final answer of a text that may have no box; None if there is nothing like one.
-
-    A box and a sentence with "final answer": the later one counts. Boxes that are joined by "and",
-    "or" or a comma are one list.
+    What is boxed, tagged or stated in a closing phrase counts, and of several the last one; without
+    any, the text itself if it is an expression, else what its last sentence comes to. Thoughts are
+    read only where nothing follows them, and then only for what they state.
     """
-    text = response[-WINDOW:].rpartition("</think>")[2]
-    while (note := NOTE.search(text)) and text[: note.start()].strip():
-        text = text[: note.start()]
-    boxed, place = last_boxes(text)
-    for match in reversed(list(STATEMENT.finditer(text))[-3:]):
-        if match.start() > place:
-            statement = HOPE.sub("", text[match.end() :])
-            if (found := last_expression(statement.strip())) is not None:
-                return found
-    return boxed if boxed is not None else last_expression(text.strip())
+    thoughts, text = parted(response[-WINDOW:])
+    if text.strip():
+        return concluded(prepared(text))
+    return claimed(prepared(thoughts)) or NONE
 
 
-def last_boxes(text: str) -> tuple[str | None, int]:
-    """The last box, or the list that the last boxes make; and where the last one starts."""
-    boxes = list(BOX.finditer(text))[-20:]
-    found: list[str] = []
-    after = last = -1
-    for box in reversed(boxes):
-        inner = content(text, box.end())
-        if inner is None or box.end() + len(inner) > after >= 0:  # open, or around the last one
-            continue
-        end = box.end() + len(inner) + 1
-        if found and not JOINED.fullmatch(DELIMITER.sub(r"\1", text[end:after])):
-            break
-        if not found:
-            last = box.start()
-            inner += "%" if PERCENT.match(text, end) else ""
-        found.insert(0, inner)
-        after = box.start()
-    return (", ".join(dict.fromkeys(found)) if found else None), last
+def extract_choice(response: str) -> Extraction:
+    """The letters of the options that a response chooses, in alphabetical order."""
+    return letters(conclusion(response[-WINDOW:]))
 
 
-def last_expression(text: str) -> str | None:
-    """The text itself if it is short, else the last formula or number in it."""
-    spans = [(m.start(), m.end(), next(g for g in m.groups() if g)) for m in SPAN.finditer(text)]
-    if not spans and (len(text) < 40 and not re.search(r"[A-Za-z]{4,}\s|[^\x00-\x7f]{2}", text)):
-        return text if re.search(r"\d|\\|^[A-Za-z]\W*$|^[^\d\s]+$", text) and plain(text) else None
-    figures = [
-        (m.start(), m.end(), m[0])
-        for m in FIGURE.finditer(text)
-        if not any(start <= m.start() < end for start, end, _ in spans)
-    ]
-    if not spans and not figures:
-        return text if 0 < len(text) < 200 and plain(text) else None
-    if not spans or (figures and figures[-1][0] > spans[-1][1]):
-        return figures[-1][2]
-    start, end, last = spans[-1]
-    last += "%" if PERCENT.match(text, end) else ""
-    for before, stop, inner in reversed(spans[:-1]):
-        if not BETWEEN.fullmatch(text, stop, start):
-            break
-        last, start = f"{inner}, {last}", before
-    return last
+def prepared(text: str) -> str:
+    """Without markup, and without what the text denies or takes back."""
+    return upheld(undenied(plain(EMPTY_BOX.sub("", without_tokens(text)))))
 
 
-def plain(text: str) -> bool:
-    """Whether no digit stands in the middle of a word, as in AZYUK2A."""
-    return not re.search(r"[A-Za-z]{2,}\d", text) or "\\" in text
+def concluded(text: str) -> Extraction:
+    """The answer of a text without thoughts."""
+    if claim := claimed(text):
+        return claim
+    if found := whole(text):
+        return Extraction(found.text, "whole")
+    if found := last_expression(text):
+        return Extraction(found.text, "last formula" if found.formula else "last number")
+    words = text.strip()
+    said = len(words) <= LONGEST_WORDS and SAID.search(words) and not CODE.search(words)
+    return Extraction(words, "whole") if said else NONE
 
 
-def extract_choice(response: str) -> str | None:
-    """The letter that a response to a multiple-choice question chooses, None if it names none."""
-    text = response[-WINDOW:].rpartition("</think>")[2].strip()
-    boxed = extract(text)
-    for part in (boxed, text):
-        for pattern in CHOICES if part else ():
-            found = [match.group(1) or match.group(2) for match in pattern.finditer(part or "")]
-            if found:
-                return found[0] if pattern is CHOICES[3] else found[-1]
+def claimed(text: str) -> Extraction | None:
+    """The last claim that holds an answer."""
+    for claim in claims(text):
+        if answer := claim.text if claim.how == "boxed" else READ[claim.part](claim.text):
+            return Extraction(answer, claim.how)
     return None
+
+
+def content(text: str) -> str:
+    """The expression that a tag holds, or all of it."""
+    box = last_boxes(text)
+    return box.text if box else (starting(text[leading(text, 0) :]) or text)
+
+
+def starting(text: str) -> str | None:
+    """What a text starts with, else what its first sentence comes to, else its few words."""
+    if found := expression_at(text, 0):
+        return None if text[found.end :].lstrip(")*\"' ")[:1] in QUESTION else found.text
+    end = sentence_end(text, 0)
+    if text[end : end + 1] in QUESTION:
+        return None
+    sentence = text[:end].strip()
+    if found := last_expression(sentence):
+        return found.text
+    return sentence if WORDS.fullmatch(sentence) else None
+
+
+def ending(text: str) -> str | None:
+    """What the sentence comes to that goes on with "is the answer", else its last few words."""
+    found = last_expression(text)
+    words = text.rpartition(",")[2].strip()
+    return found.text if found else words if WORDS.fullmatch(words) else None
+
+
+READ: dict[str, Callable[[str], str | None]] = {"all": content, "start": starting, "end": ending}

@@ -1,6 +1,6 @@
 r"""Reads an answer: a quantity, a tuple, an interval, a set, a matrix, a relation.
 
-`read` turns a normalised spelling into one of the classes of `math_kinds`.
+`read` turns a normalised spelling into one of the classes of `kinds`.
 """
 
 from __future__ import annotations
@@ -9,45 +9,52 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from k15.graders.math.algebra.values import DEGREE, ONE, TooLarge, Value, atom
-from k15.graders.math.normalise import unit_of
+from k15.graders.math.algebra.values import Value
+from k15.graders.math.read.brackets import encloses, split
 from k15.graders.math.read.expressions import Reader
+from k15.graders.math.read.figures import figure_of
 from k15.graders.math.read.kinds import (
     Answer,
-    Chain,
+    Difference,
     Equation,
+    Family,
     Group,
     Matrix,
-    Numeral,
-    Quantity,
     Ratio,
-    Relation,
     Union,
     Words,
 )
+from k15.graders.math.read.numerals import numeral_of
+from k15.graders.math.read.quantities import quantity, worded
+from k15.graders.math.read.relations import read_relation, related
+from k15.graders.math.read.times import clock_of, date_of
 from k15.graders.math.read.tokens import TEXT, Unreadable
+from k15.graders.math.read.words import product_in_text, words_of
 
-LONGEST_LIST = 100
-OPENING, CLOSED = "([{", ")]}"
-COMMAND = re.compile(r"\\(?:begin|end|langle|rangle|.)", re.DOTALL)
-DEPTHS = {"\\begin": 1, "\\end": -1, "\\langle": 1, "\\rangle": -1, "\\{": 1, "\\}": -1}
 BUILDER = re.compile(r"\\\{ ?[a-zA-Z](?:\\in ?\\R)? ?(?:\\mid|\||:)(.*)\\\}", re.DOTALL)
-TEXTS = re.compile(TEXT + r"\{([^{}]*)\}")
-NUMERAL = re.compile(
-    rf"(?:{TEXT}\{{)?(-?[0-9A-Z]+(?:\.[0-9A-Z]+)?)\}}?_(?:\{{?(\d+)\}}?|\{{?{TEXT}\{{([a-z]+)\}}\}}?)"
+DOMAIN = r"([a-z])\\in ?\{?\\?([NZQRC](?:\}?_?\^?\{?[+*])?)\}? ?"
+MODULO = re.compile(
+    r"(.+?) ?[,(]? ?(?:\\pmod|\\?mod(?![A-Za-z])|\\text\{ ?mod ?\}) ?\{?(\d+)\}? ?\)?"
 )
-BASES = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9,
-         "ten": 10, "eleven": 11, "twelve": 12, "sixteen": 16}  # fmt: skip
-DECIMAL = re.compile(r"-?\d*\.(\d+)")
-CLOCK = re.compile(
-    rf"(\d{{1,2}}):([0-5]\d)(?:\s*({TEXT}\{{)?\s*([ap])\.? ?m\.?\}}?)?", re.IGNORECASE
+FAMILY = re.compile(
+    rf"(.+?)(?:[,;] ?(?:{TEXT}\{{[^{{}}]*\}})?|{TEXT}\{{[^{{}}]*\}}) ?{DOMAIN}"
+    rf"|(.+?) ?\( ?{DOMAIN} ?\)|\\\{{(.+?)(?:\\mid|\||:) ?{DOMAIN} ?\\\}}",
+    re.DOTALL,
 )
 NAME = re.compile(
     r"(?:[A-Za-z'|(),: ]|\\[A-Za-z]+|_\{[^{}]*\}|_\w|\(-?\d+\)|\^\{-1\}|\{[A-Za-z]*\})*"
 )
-RELATION = re.compile(r"<|>|\\[lg]e(?![A-Za-z])|\\ne(?![A-Za-z])")
-MATRIX = re.compile(r"\\begin\{([pb]matrix)\}(.*)\\end\{\1\}", re.DOTALL)
-PLAIN_WORDS = re.compile(r"[A-Za-z][A-Za-z' -]{2,}[A-Za-z'](?: \d+)?|[A-Z][a-z]{2,}")
+DENIED = re.compile(r"\b(?:not|no|never|isn't|wrong)\b")
+POINT = re.compile(r"([A-Z]'*(?:_\{?\d\}?)?)(\(.*\))", re.DOTALL)
+MATRIX = re.compile(r"\\begin\{((?:[pb]|small)?matrix)\}(.*)\\end\{\1\}", re.DOTALL)
+TRANSPOSED = re.compile(r"(.*[)\]}])\^\{*(?:T|\\top|\\intercal) ?\}*", re.DOTALL)
+SYSTEM = re.compile(
+    r"(\\\{ ?)?\\begin\{([dr]?cases|array|aligned|align\*?|gathered|split)\}(?:\{[lcr| ]*\})?"
+    r"(.*)\\end\{\2\}",
+    re.DOTALL,
+)
+ROW = re.compile(r"\\\\(?: ?\[[\d.]+ ?\w+\])?")
+IF = re.compile(rf",? ?(?:{TEXT}\{{ ?(?:if|when|for|where|当|若)? ?\}}|if|when|for) ?")
 
 
 @lru_cache(maxsize=2**14)
@@ -64,12 +71,37 @@ def read(text: str) -> Answer | None:
 
 def read_answer(text: str) -> Answer:
     text = text.strip()
-    if not text or "\\dots" in text:
-        raise Unreadable("nothing, or dots")
+    if not text:
+        raise Unreadable("nothing")
+    if len(choices_ := split(text, "\\lor")) > 1:
+        return read_alternatives([part.strip(" ,") for part in choices_])
+    if family := read_family(text):
+        return family
+    if date := date_of(text):
+        return date
     groups = split(text, ";")
     if len(groups) > 1:
         return listed([read_list(group, "()") for group in groups])
-    return read_list(text, ",")
+    return solutions(read_list(text, ","))
+
+
+def read_family(text: str) -> Family | None:
+    r"""`2k\pi, k \in \mathbb{Z}` and `1 \pmod 4`."""
+    if modulo := MODULO.fullmatch(text):
+        member = read_answer(modulo[1])
+        return Family(member, member, f"mod {modulo[2]}")
+    if not (family := FAMILY.fullmatch(text)):
+        return None
+    stem, parameter, domain = (part for part in family.groups() if part)
+    renamed = re.sub(rf"(?<![\\A-Za-z]){parameter}(?![A-Za-z])", "n", stem)
+    return Family(read_answer(stem), read_answer(renamed), re.sub("[_^{}]", "", domain))
+
+
+def read_alternatives(parts: list[str]) -> Answer:
+    """What "or" stands between: inequalities or intervals make a union, everything else a list."""
+    if all(related(part) or re.search(r"^\[|\]$|\\infty|\\cup", part) for part in parts):
+        return Union(tuple(map(read_answer, parts)))
+    return read_answer(",".join(parts))
 
 
 def read_list(text: str, kind: str) -> Answer:
@@ -81,6 +113,19 @@ def read_list(text: str, kind: str) -> Answer:
 
 def listed(items: list[Answer]) -> Answer:
     return items[0] if len(items) == 1 else Group(",", tuple(items))
+
+
+def solutions(answer: Answer) -> Answer:
+    """`p = 5, q = 2, p = 7, q = 2` as two solutions: where names come again in the same order."""
+    items = answer.items if isinstance(answer, Group) else ()
+    names = [item.name for item in items if isinstance(item, Equation)]
+    size = len(set(names))
+    if not 1 < size < len(items) or len(names) < len(items) or len(items) % size:
+        return answer
+    if names != names[:size] * (len(items) // size) or None in names:
+        return answer
+    starts = range(0, len(items), size)
+    return Group(",", tuple(Group("()", items[start : start + size]) for start in starts))
 
 
 def variants(items: Iterable[Answer]) -> Iterator[Answer]:
@@ -96,84 +141,107 @@ def read_item(text: str) -> Answer:
     """What stands between two commas."""
     if not (text := text.strip()):
         raise Unreadable("nothing between two signs")
-    if numeral := NUMERAL.fullmatch(text):
-        base = BASES.get(numeral[3], 0) if numeral[3] else int(numeral[2])
-        if base == 10:
-            return read_item(numeral[1])
-        return Numeral(numeral[1].lstrip("0"), base)
-    if words := words_of(text):
+    if text == "\\dots":
+        return Words(text)
+    if time := clock_of(text):
+        return time
+    if numeral := numeral_of(text):
+        return numeral if numeral.base != 10 else read_item(numeral.digits)
+    if words := worded(text) or figure_of(text) or words_of(text):
         return words
-    if len(parts := split(text, "\\cup")) > 1:
-        return Union(tuple(read_item(part.strip()) for part in parts))
-    if builder := BUILDER.fullmatch(text):
-        return read_item(builder[1])
+    if letters := product_in_text(text):
+        return read_item(letters)
     if (equation := read_equation(text)) is not None:
         return equation
-    if len(split(text, "<", ">", "\\le", "\\ge", "\\ne")) > 1:
+    return read_set(text) or read_statement(text) or read_structure(text) or quantity(text)
+
+
+def read_set(text: str) -> Answer | None:
+    r"""`A \cup B`, `A \setminus B`, `\{x \mid x > 2\}`."""
+    if len(parts := split(text, "\\cup")) > 1:
+        return Union(tuple(read_item(part) for part in parts))
+    if len(parts := split(text, "\\setminus")) == 2:
+        return Difference(read_item(parts[0]), read_item(parts[1]))
+    builder = BUILDER.fullmatch(text)
+    return read_answer(builder[1]) if builder else None
+
+
+def read_statement(text: str) -> Answer | None:
+    """An inequality, or the two answers that a ± makes."""
+    plus_minus = "\\pm" in text or "\\mp" in text
+    if related(text) and not (plus_minus and "\\ne" in text):
         return read_relation(text)
-    if "\\pm" in text or "\\mp" in text:
-        return listed([read_item(choice) for choice in choices(text)])
+    return listed([read_item(choice) for choice in choices(text)]) if plus_minus else None
+
+
+def read_structure(text: str) -> Answer | None:
+    """What has parts: a group, a matrix, a system, a ratio, a time of the day."""
     if group := read_group(text):
         return group
     if matrix := MATRIX.fullmatch(text):
         rows = [row.split("&") for row in re.split(r"\\\\", matrix[2].strip()) if row.strip()]
-        return Matrix(tuple(tuple(read_item(cell.strip()) for cell in row) for row in rows))
-    if clock := CLOCK.fullmatch(text):
-        parts = [clock[1], clock[2]]
-        return Ratio(
-            tuple(map(read_item, parts)), f"{int(clock[1])}:{clock[2]} {clock[4] or ''}".lower()
-        )
+        return Matrix(tuple(tuple(read_item(cell) for cell in row) for row in rows))
+    if turned := TRANSPOSED.fullmatch(text):
+        return transposed(read_item(turned[1]))
+    if system := SYSTEM.fullmatch(text):
+        return read_system(system[3])
+    if (point := POINT.fullmatch(text)) and encloses(point[2]) and (group := read_group(point[2])):
+        return Equation(point[1], None, group)
     if len(parts := split(text, ":")) > 1:
         return Ratio(tuple(read_item(part) for part in parts))
-    return quantity(text)
+    return None
 
 
-def words_of(text: str) -> Words | None:
-    r"""`\text{odd}`, `Evelyn`, `June 20`; None for an expression and for a letter alone."""
-    plain = TEXTS.sub(r" \1 ", text).strip()
-    if (plain == text and not PLAIN_WORDS.fullmatch(text)) or len(plain) < 2:
-        return None
-    if re.fullmatch(r"\(?[A-Z]\)?", plain) or re.search(r"[\\{}^_=<>+]|^\W*\d", plain):
-        return None
-    return Words(re.sub(r"[^\w]+", " ", plain).strip().casefold())
+def transposed(answer: Answer) -> Matrix:
+    if isinstance(answer, Group) and answer.kind in ("()", "[]"):
+        return Matrix(tuple((item,) for item in answer.items))
+    if not isinstance(answer, Matrix) or len({len(row) for row in answer.rows}) != 1:
+        raise Unreadable("the transpose of no matrix")
+    return Matrix(tuple(zip(*answer.rows, strict=True)))
+
+
+def read_system(rows: str) -> Answer:
+    r"""The rows of `cases` as a list; if each has a condition behind `&`, as a set of pairs."""
+    lines = [row.strip(" ,;.") for row in ROW.split(rows)]
+    cells = [[cell.strip(" ,") for cell in line.split("&")] for line in lines if line]
+    if all(len(row) == 2 and (IF.match(row[1]) or related(row[1])) for row in cells):
+        pieces = [(value, IF.sub("", condition, count=1)) for value, condition in cells]
+        return Group("{}", tuple(Group("()", tuple(map(read_item, piece))) for piece in pieces))
+    return solutions(read_list(",".join("".join(row) for row in cells), ","))
 
 
 def read_equation(text: str) -> Answer | None:
     r"""`x = 5`, `f(x) = x^2`, `x \in [0, 1)`, `2x + y = 3`; of `a = b \approx c` the exact part."""
     if len(parts := split(text, "\\approx")) > 1:
-        return read_item((parts[0] or parts[1]).strip())
+        exact = parts[0].strip() and not named_alone(parts[0].strip())
+        return read_item(parts[0] if exact else parts[1])
     parts = split(text, "=", "\\in")
     if len(parts) < 2:
         return None
     left, right = parts[0].strip(), parts[-1].strip()
+    if any(map(related, parts)) or DENIED.search(left):
+        return Words(text)  # 3 \ne 5 = 5 says neither
+    if len(parts) == 2 and named_alone(right) and not named_alone(left):
+        left, right = right, left
     name = re.sub(r"\s|\\text|\\overline|[{}$]", "", left) if NAME.fullmatch(left) else None
-    try:
-        value = Reader(left).read()[0]
-    except Unreadable:
-        value = None
+    value = value_of(left)
     if len(parts) == 2 or name or (value and value.rational is None):
         return Equation(name, value, read_item(right))
-    sides = [read_item(part.strip()) for part in parts]
+    sides = [read_item(part) for part in parts]
     return Equation(None, value, sides[-1])
 
 
-def read_relation(text: str) -> Answer:
-    sides = split(text, "<", ">", "\\le", "\\ge", "\\ne")
-    operators = RELATION.findall(text)
-    values = [Reader(side.strip()).read()[0] for side in sides]
-    if len(operators) != len(sides) - 1 or len(sides) > 3:
-        raise Unreadable("relations in brackets, or too many of them")
-    relations = [
-        relation(left, operator, right)
-        for left, operator, right in zip(values, operators, values[1:], strict=False)
-    ]
-    return relations[0] if len(relations) == 1 else Chain(tuple(relations))
+def named_alone(text: str) -> bool:
+    """Whether it is one symbol: `x`, `a_1`."""
+    value = value_of(text) if len(text) < 20 and NAME.fullmatch(text) else None
+    return value is not None and len(value.symbols) == len(value.top) == 1 and not value.opaque
 
 
-def relation(left: Value, operator: str, right: Value) -> Relation:
-    if operator in (">", "\\ge"):
-        left, right, operator = right, left, {">": "<", "\\ge": "\\le"}[operator]
-    return Relation(left, {"\\le": "<=", "\\ne": "!="}.get(operator, operator), right)
+def value_of(text: str) -> Value | None:
+    try:
+        return Reader(text).read()[0]
+    except (Unreadable, ZeroDivisionError):
+        return None
 
 
 def choices(text: str) -> list[str]:
@@ -189,7 +257,7 @@ def choices(text: str) -> list[str]:
     return texts
 
 
-def read_group(text: str) -> Group | None:
+def read_group(text: str) -> Group | Matrix | None:
     """A tuple, an interval or a set: brackets around the whole, and a comma or braces."""
     opening, closing = text[0], text[-1]
     if text.startswith("\\{") and text.endswith("\\}"):
@@ -202,59 +270,12 @@ def read_group(text: str) -> Group | None:
     if opening in "([" and closing in ")]" and encloses(text):
         items = split(text[1:-1], ",")
         if len(items) > 1:
-            return Group(opening + closing, tuple(read_item(item.strip()) for item in items))
+            return grid(Group(opening + closing, tuple(read_item(item) for item in items)))
     return None
 
 
-def encloses(text: str) -> bool:
-    """Whether the first bracket closes with the last one."""
-    depth = 0
-    for place, character in enumerate(text):
-        depth += (character in OPENING) - (character in CLOSED)
-        if depth == 0:
-            return place == len(text) - 1
-    return False
-
-
-def split(text: str, *separators: str) -> list[str]:
-    """The parts of `text` between separators that stand in no bracket."""
-    if not any(separator in text for separator in separators):
-        return [text]
-    parts, start, depth, place = [], 0, 0, 0
-    while place < len(text):
-        if depth == 0 and (found := next((s for s in separators if starts(text, s, place)), None)):
-            parts.append(text[start:place])
-            start = place = place + len(found)
-            continue
-        if text[place] == "\\" and (command := COMMAND.match(text, place)):
-            depth += DEPTHS.get(command[0], 0)
-            place += len(command[0])
-            continue
-        depth += (text[place] in OPENING) - (text[place] in CLOSED)
-        place += 1
-    if len(parts) > LONGEST_LIST:
-        raise TooLarge(f"more than {LONGEST_LIST} items")
-    return [*parts, text[start:]]
-
-
-def starts(text: str, separator: str, place: int) -> bool:
-    end = place + len(separator)
-    return text.startswith(separator, place) and not (
-        separator[0] == "\\" and text[end : end + 1].isalpha()
-    )
-
-
-def quantity(text: str) -> Quantity:
-    r"""`5`, `\$5`, `5\text{ cm}`, `50%`, `90^\circ`, `1.2e3 km`."""
-    decimal = DECIMAL.fullmatch(text)
-    unit = ""
-    if money := re.match(r"(-?)(?:\\?\$|€|£)\s*(?=[\d.\\-])", text):
-        text, unit = money[1] + text[money.end() :], money[0].strip("-\\ ")
-    percent = text.endswith("%")
-    value, words = Reader(text.rstrip("%").strip()).read()
-    degrees = value.bottom == ONE and value.top and all((DEGREE, 1) in m for m in value.top)
-    if degrees:
-        value, words = value / atom(DEGREE), words or "degree"
-    if unit and words and unit_of(unit) != unit_of(words):
-        raise Unreadable("two units")
-    return Quantity(value, unit_of(unit or words), percent, len(decimal[1]) if decimal else None)
+def grid(group: Group) -> Group | Matrix:
+    """`[[1, 2], [3, 4]]` as a matrix."""
+    rows = tuple(i.items for i in group.items if isinstance(i, Group) and i.kind == "[]")
+    square = group.kind == "[]" and len(rows) == len(group.items)
+    return Matrix(rows) if square and len({len(row) for row in rows}) == 1 else group

@@ -5,7 +5,8 @@ r"""Reads one expression, in LaTeX or plain: `\frac{1}{2}x^2 - \sqrt3`, `2 1/2`,
     factor   ::= base ("^" argument | "!" | ^\circ | "%")*
     base     ::= number | symbol | \frac.. | \sqrt[n].. | \sin.. | (sum) | {sum} | |sum|
 
-Trailing words are a unit. What it is not sure about it refuses, so that somebody else reads it.
+Trailing words are for `quantities`. What it is not sure about it refuses, so that somebody else
+reads it.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from fractions import Fraction
 
 from k15.graders.math.algebra import functions
 from k15.graders.math.algebra.values import DEGREE, TooLarge, Value, atom, number, opaque
+from k15.graders.math.read.nouns import PLURALS
 from k15.graders.math.read.tokens import (
     BARE_UNITS,
     CLOSING,
     FRACTIONS,
     GREEK,
+    JOINS,
     OVER,
     TIMES,
     TOKEN,
@@ -29,6 +32,7 @@ from k15.graders.math.read.tokens import (
     literal,
     symbol,
 )
+from k15.graders.math.read.units import LETTERS
 
 DEEPEST = 40
 
@@ -46,7 +50,7 @@ class Reader:
         self.depth = 0
 
     def read(self) -> tuple[Value, str]:
-        """The value and its unit, "" if there is none.
+        """The value and the words behind it, "" if there are none.
 
         Raises:
             Unreadable: it is something else than an expression.
@@ -54,10 +58,7 @@ class Reader:
             ZeroDivisionError: it divides by zero.
         """
         value = self.sum()
-        unit = self.unit()
-        if self.position < len(self.tokens):
-            raise Unreadable(f"{self.peek()[1]!r} was not expected")
-        return value, unit
+        return value, self.tail()
 
     def peek(self, ahead: int = 0) -> tuple[str, str, bool]:
         place = self.position + ahead
@@ -108,6 +109,9 @@ class Reader:
             return self.tokens[self.position - 1][0] != "number"
         if kind == "word":
             return not self.is_unit()
+        if kind == "text":
+            letter = inside(token)
+            return is_letter(letter) and letter.isascii() and letter not in LETTERS
         if kind == "command":
             return token in FRACTIONS | GREEK | {"\\sqrt", "\\pi", "\\lfloor", "\\lceil"} or (
                 token in ("\\binom", "\\log", "\\mathbb") or token[1:] in functions.NAMES
@@ -115,9 +119,11 @@ class Reader:
         return kind == "other" and (token.isalpha() or token in "({[")
 
     def is_unit(self) -> bool:
+        """Whether the next word is one that follows a value, and no product of symbols."""
         _, word, spaced = self.peek()
         behind_value = self.position and self.tokens[self.position - 1][0] in ("number", "other")
-        return word in BARE_UNITS or bool(spaced and behind_value and len(word) > 3)
+        long = len(word) > 3 or word in PLURALS
+        return word in BARE_UNITS or not word.isascii() or bool(spaced and behind_value and long)
 
     def factor(self) -> Value:
         value, raised = self.base(), False
@@ -196,7 +202,7 @@ class Reader:
 
     def word(self, letters: str) -> Value:
         """A product of symbols; but more than three letters look like a word."""
-        if len(letters) > 3:
+        if len(letters) > (3 if letters.isascii() else 1):
             raise Unreadable(f"the word {letters!r}")
         self.position -= 1
         self.tokens[self.position : self.position + 1] = [("other", c, False) for c in letters]
@@ -262,7 +268,9 @@ class Reader:
 
     def function(self, name: str) -> Value:
         base = exponent = None
-        if name == "log" and self.accept("_"):
+        if name == "lg":
+            name, base = "log", number(10)
+        elif name == "log" and self.accept("_"):
             base = self.argument()
         if self.accept("^"):
             exponent = self.argument()
@@ -277,16 +285,22 @@ class Reader:
         value = functions.logarithm(base, argument) if base else functions.applied(name, argument)
         return value if exponent is None else functions.raised(value, exponent)
 
-    def unit(self) -> str:
-        """The words at the end, `\\text{ cm}^2` or `miles per hour`, in one spelling."""
+    def tail(self) -> str:
+        """The words at the end, `\\text{ cm}^2` or `miles per hour`, with what joins them."""
         parts: list[str] = []
         while self.peek()[0] != "end":
-            kind, token, _ = self.peek()
+            kind, token, spaced = self.peek()
             if kind == "text":
-                parts.append(inside(token))
-            elif kind == "word" or (parts and token in ("^", "/", "{", "}", "2", "3", ".")):
-                parts.append(token)
+                parts.append(" " + inside(token))
+            elif kind in ("word", "currency") or (parts and self.joins(token, spaced)):
+                parts.append(" " * spaced + token)
             else:
                 raise Unreadable(f"{token!r} behind a value")
             self.position += 1
-        return " ".join(parts)
+        return "".join(parts).strip()
+
+    def joins(self, token: str, spaced: bool) -> bool:
+        """Whether it may stand within a unit; a number only as in `^2`, `^{-1}`, `cm2`."""
+        if token.isdigit():
+            return self.tokens[self.position - 1][1] in "^{-" or (token in "23" and not spaced)
+        return token in JOINS or token.isalpha()

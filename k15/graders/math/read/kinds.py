@@ -1,19 +1,20 @@
-"""The kinds of answers there are; `math_answers` reads them, `math_equality` compares them."""
+"""The kinds of answers there are; `read.answers` makes them, `compare` compares them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass
 
-from k15.graders.math.algebra.values import Value
+from k15.graders.math.algebra.values import Value, atom
+from k15.graders.math.read.units import Unit
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """A value, its unit ("" for none), whether it is in percent, and its decimals if it is one."""
+    """A value, its unit if one is stated, whether it is in percent, its decimals if it is one."""
 
     value: Value
-    unit: str = ""
+    unit: Unit | None = None
     percent: bool = False
     decimals: int | None = None
 
@@ -38,10 +39,10 @@ class Union:
 
 @dataclass(frozen=True)
 class Ratio:
-    """`clock`: how it is written if it may be a time of day, such as 12:00."""
+    """`clock`: if it may be a time of day, seconds since noon or midnight, and "a", "p" or ""."""
 
     parts: tuple[Answer, ...]
-    clock: str = ""
+    clock: tuple[int, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,41 @@ class Equation:
 
 @dataclass(frozen=True)
 class Words:
-    """Text, compared without case."""
+    """Text, as it is compared: without case."""
 
     text: str
+
+
+@dataclass(frozen=True)
+class Figure:
+    r"""`\triangle ABC`: what it is, and its corners in the order that stands for all its names."""
+
+    kind: str
+    corners: tuple[str, ...]
+
+    @property
+    def product(self) -> Value | None:
+        """What its two letters alone are read as, for they may mean the segment."""
+        if self.kind != "segment" or len(self.corners) != 2:
+            return None
+        return atom(self.corners[0]) * atom(self.corners[1])
+
+
+@dataclass(frozen=True)
+class Difference:
+    r"""`\mathbb{R} \setminus \{1\}`."""
+
+    whole: Answer
+    removed: Answer
+
+
+@dataclass(frozen=True)
+class Family:
+    r"""`2k\pi, k \in \mathbb{Z}`: as it is, with the parameter called n, and its domain."""
+
+    member: Answer
+    renamed: Answer
+    domain: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +117,21 @@ class Numeral:
     base: int
 
 
-Answer = Quantity | Group | Matrix | Union | Ratio | Relation | Chain | Equation | Words | Numeral
+Answer = (
+    Quantity
+    | Group
+    | Matrix
+    | Union
+    | Difference
+    | Ratio
+    | Relation
+    | Chain
+    | Equation
+    | Words
+    | Figure
+    | Family
+    | Numeral
+)
 
 
 def huge(answer: Answer) -> bool:

@@ -9,10 +9,15 @@ from k15.graders.math.algebra.values import PI, E, I, TooLarge, Value, atom
 
 TEXT = r"\\(?:text(?:bf|it|rm|sf|tt|normal|up)?|mbox|hbox|mathrm|mathbf|mathit|operatorname)\s*"
 
+NESTED = r"\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}"
+CURRENCY = r"\\?\$|[€£¥¢₹₩]"
+HAN = r"[\u3400-\u9fff]"
+
 TOKEN = re.compile(
-    rf"(?P<space>\s*)(?:(?P<text>{TEXT}\{{[^{{}}]*\}})"
+    rf"(?P<space>\s*)(?:(?P<text>{TEXT}{NESTED})|(?P<currency>{CURRENCY})"
     r"|(?P<number>\d+\.?\d*\\overline\s*\{\d+\}|(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+(?![\d.]))?)"
-    r"|(?P<command>\\[A-Za-z]+|\\.)|(?P<word>[A-Za-z]{2,})|(?P<other>.))",
+    r"|(?P<command>\\[A-Za-z]+|\\.)"
+    rf"|(?P<word>(?<=[\d ])m/s(?![A-Za-z])|[A-Za-z]{{2,}}|{HAN}+)|(?P<other>.))",
     re.DOTALL,
 )
 
@@ -61,11 +66,17 @@ GREEK = {
         "infty",
         "ell",
         "hbar",
+        "C",
+        "N",
+        "Q",
         "R",
+        "Z",
         "emptyset",
         "varnothing",
     ]
 }
+
+JOINS = frozenset(["^", "/", "{", "}", ".", "-", "*", "\\cdot", "'"])  # within a unit
 
 CLOSING = {"(": ")", "{": "}", "[": "]", "\\lfloor": "\\rfloor", "\\lceil": "\\rceil", "|": "|"}
 
@@ -102,10 +113,28 @@ BARE_UNITS = frozenset(
         "pm",
         "usd",
         "USD",
-        "EUR",
         "pct",
         "day",
         "days",
+        "m/s",
+        "per",
+        "kmph",
+        "kms",
+        "cms",
+        "kgs",
+        "dm",
+        "kW",
+        "kWh",
+        "GB",
+        "MB",
+        "Hz",
+        "kHz",
+        "gal",
+        "EUR",
+        "GBP",
+        "CNY",
+        "RMB",
+        "rmb",
     ]
 )
 

@@ -1,0 +1,129 @@
+"""Whether a tokenizer, a chat template and the weights beside them fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from jinja2 import TemplateError
+
+from k15.config.errors import ConfigError, one_line
+from k15.types import Problem
+
+
+def rows_of(model: Any) -> int:
+    """Token ids that the model's embedding knows: 0 up to here."""
+    return model.get_input_embeddings().weight.shape[0]
+
+
+def check_tokenizer(model: Any, tokenizer: Any) -> None:
+    """Raise ValueError if there is no vocabulary, or if ordinary text may become a token that the
+    embedding has no row for.
+
+    Special tokens may lie beyond it, as Gemma 3's for pictures do in its text models.
+    """
+    added = tokenizer.added_tokens_decoder.items()
+    special = {*tokenizer.all_special_ids, *(id for id, token in added if token.special)}
+    names = {id: name for name, id in tokenizer.get_vocab().items() if id not in special}
+    if not names:
+        raise fault(
+            model,
+            "its tokenizer knows no tokens; save it beside the weights with "
+            "tokenizer.save_pretrained(folder)",
+        )
+    highest, rows = max(names), rows_of(model)
+    if highest >= rows:
+        raise fault(
+            model,
+            f"its tokenizer has tokens up to {highest} ({names[highest]!r}), its embedding "
+            f"has {rows} rows (vocab_size in config.json); take the tokenizer that these weights "
+            f"were trained with, or add rows with model.resize_token_embeddings({highest + 1})",
+        )
+
+
+def stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
+    """The tokens that end a response, the one first that a written response is closed by.
+
+    Raises ValueError naming the file and field of one that is no token of the embedding, and if
+    there is none.
+    """
+    configured = getattr(model, "generation_config", None) or model.config
+    listed = configured.eos_token_id
+    named = [("eos_token in tokenizer_config.json", tokenizer.eos_token_id)]
+    for id in listed if isinstance(listed, list) else [listed]:
+        named.append(("eos_token_id in generation_config.json or config.json", id))
+    rows = rows_of(model)
+    for field, id in named:
+        if id is not None and (type(id) is not int or not 0 <= id < rows):
+            raise fault(
+                model,
+                f"{field} is {id!r}, which is none of the {rows} tokens of its embedding; "
+                "set it to the id of the token that ends a response",
+            )
+    ids = tuple(dict.fromkeys(id for _, id in named if id is not None))
+    if not ids:
+        raise fault(
+            model,
+            "no end-of-sequence token is configured; set eos_token in tokenizer_config.json "
+            "or eos_token_id in generation_config.json",
+        )
+    return ids
+
+
+def check_template(model: Any, processor: Any, tokenizer: Any) -> None:
+    """Raise ValueError if there is no chat template, or none that takes a question.
+
+    A processor without one, as of folders that keep it beside the tokenizer, is given the
+    tokenizer's.
+    """
+    if getattr(processor, "chat_template", None) is None:
+        processor.chat_template = tokenizer.chat_template
+    if processor.chat_template is None:
+        raise fault(
+            model,
+            "its tokenizer has no chat template, so prompts cannot be written; add a "
+            "chat_template.jinja to the folder or take an instruction-tuned model",
+        )
+    content = "?" if processor is tokenizer else [{"type": "text", "text": "?"}]
+    question = [{"role": "user", "content": content}]
+    try:
+        processor.apply_chat_template(question, tokenize=False, add_generation_prompt=True)
+    except (TemplateError, TypeError) as error:
+        raise fault(
+            model,
+            f"its chat template cannot write a question ({one_line(error)}); mend "
+            "chat_template.jinja in the folder",
+        ) from error
+
+
+def check_prompt(model: Any, tokenizer: Any, problem: Problem, tokens: Sequence[int]) -> None:
+    """Raise ValueError with the problem's id if its prompt, as tokens, has other than one place per
+    picture, or a token that the embedding has no row for.
+    """
+    contents = [message["content"] for message in problem.prompt]
+    items = [item for content in contents if not isinstance(content, str) for item in content]
+    places = sum(item["type"] == "image" for item in items)
+    if places != len(problem.images):
+        raise ConfigError(
+            f"problem {problem.id}: its prompt has {places} places for pictures and it has "
+            f"{len(problem.images)} of them; a place is an item {{'type': 'image'}} of the content"
+        )
+    placeholder = getattr(model.config, "image_token_id", None)
+    if places and placeholder is not None and tokens.count(placeholder) != places:
+        raise ConfigError(
+            f"problem {problem.id}: its prompt has the placeholder "
+            f"{tokenizer.decode([placeholder])!r} ({placeholder}) {tokens.count(placeholder)} "
+            f"times for {places} pictures; the text itself must not hold it"
+        )
+    highest, rows = max(tokens, default=0), rows_of(model)
+    if highest >= rows:
+        raise ConfigError(
+            f"problem {problem.id}: its prompt has the token {tokenizer.decode([highest])!r} "
+            f"({highest}), and the embedding of model.path={model.config.name_or_path!r} has "
+            f"{rows} rows"
+        )
+
+
+def fault(model: Any, what: str) -> ConfigError:
+    """What to raise about a model's folder."""
+    return ConfigError(f"model.path={model.config.name_or_path!r}: {what}")
