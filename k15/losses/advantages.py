@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -81,9 +80,10 @@ def check_advantage(advantage: Callable[[Tensor], Tensor], samples_per_problem: 
     only lone ones.
     """
     if samples_per_problem == 1 and not advantage(SOME_REWARDS[:, None]).any():
-        function: Any = getattr(advantage, "func", advantage)  # of a partial
+        function = getattr(advantage, "func", advantage)  # of a partial
+        name = getattr(function, "__name__", type(function).__name__)
         raise ValueError(
-            f"samples_per_problem=1: the advantage {function.__name__} compares a problem's "
+            f"samples_per_problem=1: the advantage {name} compares a problem's "
             "responses and would always be 0; choose samples_per_problem=2 or more, or the "
             "advantage no_baseline"
         )
