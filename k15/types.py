@@ -10,7 +10,7 @@ response.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -96,6 +96,11 @@ class Rollout:
         return tuple(logp for segment in self.segments for logp in segment.logps)
 
     @property
+    def versions(self) -> tuple[int, ...]:
+        """[T] version of the policy that sampled each token."""
+        return tuple(segment.version for segment in self.segments for _ in segment.tokens)
+
+    @property
     def length(self) -> int:
         """T, in tokens."""
         return sum(len(segment.tokens) for segment in self.segments)
@@ -119,9 +124,7 @@ class RolloutGroup:
     reward: tuple[float, ...] = ()
     """[G] weighted sum of the parts: what the policy is trained on."""
     outcome: tuple[float, ...] = ()
-    """[G] the task reward alone (1 correct, 0 wrong): accuracy, success rates and the zero-variance
-    rule use it.
-    """
+    """[G] what the verifiers say, from 0 (wrong) to 1 (correct): accuracy and success rates."""
 
     def __post_init__(self) -> None:
         for name, values in {**self.parts, "reward": self.reward, "outcome": self.outcome}.items():
@@ -136,10 +139,24 @@ class RolloutGroup:
         """Whether every rollout has ended."""
         return all(rollout.finish is not None for rollout in self.rollouts)
 
+    def only(self, chosen: Sequence[int]) -> RolloutGroup:
+        """The group of these rollouts alone, with what belongs to them."""
+        return replace(
+            self,
+            rollouts=tuple(self.rollouts[i] for i in chosen),
+            parts={name: _of(values, chosen) for name, values in self.parts.items()},
+            reward=_of(self.reward, chosen),
+            outcome=_of(self.outcome, chosen),
+        )
+
     @property
     def success_rate(self) -> float:
         """Mean outcome over the G rollouts."""
         return sum(self.outcome) / len(self.outcome)
+
+
+def _of(values: tuple[float, ...], chosen: Sequence[int]) -> tuple[float, ...]:
+    return tuple(values[i] for i in chosen) if values else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

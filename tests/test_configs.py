@@ -86,7 +86,12 @@ def check(part: Any, node: DictConfig, key: str) -> None:
     named = pydoc.locate(node._target_)
     if isinstance(part, functools.partial):
         settings = {name: value for name, value in node.items() if name[0] != "_"}
-        assert (part.func, part.keywords) == (named, settings), key
+        inner = {name for name, value in settings.items() if isinstance(value, DictConfig)}
+        for name in inner:
+            check(part.keywords[name], settings[name], f"{key}.{name}")
+        given = {name: value for name, value in part.keywords.items() if name not in inner}
+        assert (part.func, part.keywords.keys()) == (named, settings.keys()), key
+        assert given == {name: settings[name] for name in given}, key
     else:
         assert type(part) is named, key
 

@@ -98,6 +98,7 @@ def test_resuming_needs_a_checkpoint() -> None:
         ("datamodule.plan.segment_tokens=0", r"segment_tokens=0: must be at least 1"),
         ("datamodule.plan.temperature=-1", r"temperature=-1"),
         ("objective.loss.tau=-1", r"tau=-1: choose 0 or more"),
+        ("datamodule.plan.temperature=0", "temperature=0: greedy"),
     ],
 )
 def test_parts_are_checked_before_any_stage_trains(word: str, fault: str) -> None:

@@ -15,6 +15,7 @@ def test_a_rollout_is_the_chain_of_its_segments() -> None:
     two = one.extend(segment(7, version=1), "stop")
     assert (start.length, one.length, two.length) == (0, 2, 3)
     assert two.tokens == (5, 6, 7) and two.logps == (-5.0, -6.0, -7.0)
+    assert two.versions == (0, 0, 1)
     assert one.finish is None and two.finish == "stop"
 
 
@@ -27,6 +28,21 @@ def test_a_group_is_finished_with_its_last_rollout() -> None:
         problem=problem, prompt_tokens=(), rollouts=(ended,) * 4, outcome=(1.0, 0.0, 0.0, 1.0)
     )
     assert group.finished and group.success_rate == 0.5
+
+
+def test_some_rollouts_of_a_group_keep_what_belongs_to_them() -> None:
+    group = RolloutGroup(
+        problem=Problem(id="p", prompt=(), answer="1"),
+        prompt_tokens=(1,),
+        rollouts=tuple(Rollout(text=text) for text in "abc"),
+        parts={"math": (1.0, 0.0, 1.0)},
+        reward=(1.5, 0.0, 0.5),
+    )
+    last, first = group.only([2, 0]).rollouts
+    assert (last.text, first.text) == ("c", "a")
+    assert group.only([2, 0]).reward == (0.5, 1.5)
+    assert group.only([1]).parts == {"math": (0.0,)}
+    assert group.only([1]).outcome == () and group.only([]).rollouts == ()
 
 
 def test_unequal_lengths_are_refused() -> None:

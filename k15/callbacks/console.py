@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 
 class Console(Callback):
-    """Prints the figures a researcher watches."""
+    """Prints the figures a researcher watches; a dash where the iteration has none."""
+
+    def __init__(self) -> None:
+        self.earlier: dict[str, Any] = {}
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The Trainer keeps figures until new ones come, as for steps that are not made."""
+        self.earlier = dict(trainer.callback_metrics)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """After the iteration's last optimizer step."""
         if not trainer.is_global_zero:
             return
-        figure = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        figure = {
+            name: float(value)
+            for name, value in trainer.callback_metrics.items()
+            if value is not self.earlier.get(name)
+        }
 
         def show(name: str, form: str = ".2f") -> str:
             return format(figure[name], form) if name in figure else "-"

@@ -75,6 +75,7 @@ class Prioritized(Sampler):
             raise ValueError(
                 f"sampler.floor={floor}: must be above 0 and at most 1, so that nothing starves"
             )
+        check_memory(memory)
         self.floor = floor
         self.memory = memory
         self.success: dict[str, float] = {}
@@ -112,7 +113,8 @@ class Curriculum(Sampler):
 
     `schedule` maps an iteration to the levels from then on, e.g. `{0: [1, 2], 10: [3, 4, 5]}`.
     With `advance_at` instead, it starts at the easiest level and adds the next one whenever the
-    running accuracy on the hardest open level reaches that share.
+    running accuracy on the hardest open level, to a hundredth, reaches that share. `memory` is the
+    share of the old accuracy that stays when a group of that level is seen; it begins at 0.
     """
 
     def __init__(
@@ -130,13 +132,18 @@ class Curriculum(Sampler):
             raise ValueError(
                 f"sampler.schedule starts at {min(self.schedule)}: it must say what 0 is"
             )
+        if advance_at is not None and not 0 < advance_at <= 1:
+            raise ValueError(f"sampler.advance_at={advance_at}: must be above 0 and at most 1")
+        check_memory(memory)
         self.advance_at = advance_at
         self.memory = memory
         self.opened = 1
         self.accuracy = 0.0
 
     def bind(self, problems: Sequence[Problem], seed: int) -> None:
-        """Take the pool; raises ValueError naming a problem without a difficulty."""
+        """Take the pool; raises ValueError naming a problem without a difficulty, or a level of
+        the schedule that no problem has.
+        """
         super().bind(problems, seed)
         unknown = [problem.id for problem in problems if problem.difficulty is None]
         if unknown:
@@ -145,6 +152,13 @@ class Curriculum(Sampler):
                 "a curriculum needs one each, or use sampler=uniform"
             )
         self.difficulty = np.array([problem.difficulty for problem in problems])
+        there = np.unique(self.difficulty).tolist()
+        for start, levels in self.schedule.items():
+            if not levels or set(levels) - set(there):
+                raise ValueError(
+                    f"sampler.schedule: from iteration {start} on the levels are {list(levels)}, "
+                    f"but the problems have the levels {there}"
+                )
 
     def levels(self) -> tuple[int, ...]:
         """The levels that are open at this iteration."""
@@ -161,7 +175,7 @@ class Curriculum(Sampler):
         if self.advance_at is None or group.problem.difficulty != max(self.levels()):
             return
         self.accuracy = self.memory * self.accuracy + (1 - self.memory) * group.success_rate
-        if self.accuracy >= self.advance_at:
+        if round(self.accuracy, 2) >= self.advance_at:  # a running mean comes close to 1 only
             self.opened, self.accuracy = self.opened + 1, 0.0
 
     def metrics(self) -> dict[str, float]:
@@ -219,3 +233,9 @@ class Composed(Sampler):
         super().load_state_dict(state)
         for name, sampler in self.samplers.items():
             sampler.load_state_dict(state["parts"][name])
+
+
+def check_memory(memory: float) -> None:
+    """Raise ValueError unless a running mean with this memory takes in what is new."""
+    if not 0 <= memory < 1:
+        raise ValueError(f"sampler.memory={memory}: must be at least 0 and below 1")

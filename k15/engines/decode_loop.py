@@ -127,7 +127,7 @@ class DecodeLoop:
         self.steps += 1
         ended_B = self.stop_V[token_B] | (self.rows["length"] >= self.rows["budget"])
         if self.repetition and self.steps % STEPS_PER_REPETITION_CHECK == 0:
-            tails_BT = self.rows.tails(self.repetition.count * self.repetition.max_pattern)
+            tails_BT = self.rows.tails(self.repetition.tokens)
             repeated_B = repeats_at_end(tails_BT.numpy(force=True), self.repetition)
             ended_B |= torch.from_numpy(repeated_B).to(ended_B.device)
         return ended_B

@@ -19,19 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repetition:
-    """Stop when the last tokens are one pattern, `count` times over (k1.5 §2.6)."""
+    """A response repeats itself when its last `tokens` tokens are one pattern, over and over (k1.5
+    §2.6).
+    """
 
-    min_pattern: int = 1
+    tokens: int = 128
+    """Shorter runs are no loops: the digits of a number, the rule of a table, a row of zeros."""
     max_pattern: int = 16
-    """Pattern lengths that are looked for, in tokens."""
-    count: int = 8
-    """Copies of the pattern in a row that end a response."""
+    """Longest pattern that is looked for, in tokens."""
 
     def __post_init__(self) -> None:
-        if not 1 <= self.min_pattern <= self.max_pattern or self.count < 2:
+        if not 1 <= self.max_pattern <= self.tokens / 2:
             raise ValueError(
-                f"repetition: min_pattern={self.min_pattern}, max_pattern={self.max_pattern}, "
-                f"count={self.count}; take 1 <= min_pattern <= max_pattern and count >= 2"
+                f"repetition: max_pattern={self.max_pattern}, tokens={self.tokens}; take a pattern "
+                "of at least 1 token, and tokens for two of the longest"
             )
 
 

@@ -1,1 +1,1 @@
-"""Losses and advantages: pure functions of tensors and floats; policy losses share `PolicyLoss`."""
+"""Losses and advantages: pure functions of tensors and floats; a policy loss takes `LossInputs`."""

@@ -9,26 +9,6 @@ import torch
 from torch import Tensor
 
 
-def check_shapes(
-    logp_BT: Tensor, reference_logp_BT: Tensor, advantage_B: Tensor, mask_BT: Tensor
-) -> None:
-    """Raise ValueError unless the arguments of a `PolicyLoss` fit each other."""
-    shape = tuple(logp_BT.shape)
-    fits = (
-        len(shape) == 2
-        and tuple(reference_logp_BT.shape) == shape
-        and tuple(mask_BT.shape) == shape
-        and tuple(advantage_B.shape) == shape[:1]
-    )
-    if not fits:
-        raise ValueError(
-            f"logp_BT {shape}, reference_logp_BT {tuple(reference_logp_BT.shape)} and mask_BT "
-            f"{tuple(mask_BT.shape)} must be the same [B, T], advantage_B "
-            f"{tuple(advantage_B.shape)} must be [B]"
-        )
-    check_mask(mask_BT)
-
-
 def check_mask(mask_BT: Tensor) -> None:
     """Raise ValueError unless the mask is boolean."""
     if mask_BT.dtype != torch.bool:

@@ -1,8 +1,10 @@
 """RL by online mirror descent: one training step is one iteration of k1.5 (§2.3.2, §2.6).
 
-    Experience ─► groups that carry a signal ─► advantages ─► minibatches of whole groups
-                                                                   │ for each
-                  π_i log-probs (reference) ─► loss over micro-batches ─► clip ─► optimizer step
+    Experience ─► rollouts with tokens in the loss ─► advantages ─► groups that carry a signal
+                                                                          │ shuffled
+                                            minibatches of whole groups ◄─┘
+                                                  │ for each
+    π_i log-probs (reference) ─► loss over micro-batches ─► clip ─► optimizer step
 
 Legend: P problems, G samples per problem, B sequences of a micro-batch, T response tokens.
 """
@@ -11,43 +13,36 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from random import Random
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from k15.models.batching import micro_batches, preferred_layout
+from k15.losses.advantages import carries_signal, check_advantage
+from k15.losses.policy_loss import LossInputs, PolicyLoss
+from k15.models.batching import preferred_layout
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
+from k15.modules.micro_batches import MicroBatch, laid_out, response
 from k15.progress import phase
 from k15.sizes import Sizes
-from k15.types import Example, Experience, PackedBatch, Rollout, RolloutGroup
+from k15.types import Experience, Rollout, RolloutGroup
 
-Loss = Callable[..., tuple[Tensor, dict[str, Tensor]]]
-
-
-@dataclass(slots=True, kw_only=True)
-class MicroBatch:
-    """Sequences that go through the model together."""
-
-    batch: PackedBatch
-    advantage_B: Tensor
-    engine_logp_BT: Tensor
-    """What the engine reported while sampling: for the mismatch figures only."""
-    reference_logp_BT: Tensor | None = None
-    """log π_i, recomputed by the trainer."""
+Credited = tuple[RolloutGroup, Tensor]
+"""A group with its advantages: [G, 1], or [G, T] with one for each token."""
 
 
 class RLModule(PolicyModule):
     """Trains the policy on one `Experience` per epoch.
 
     `advantage` maps rewards [P, G] to advantages [P, G]; `loss` is one of `k15.losses`. Both are
-    swapped by name; to change more, override `select_groups`, `advantages` or `loss_mask`.
+    swapped by name; to change more, override `loss_mask`, `advantages` or `select_groups`.
     `temperature` is the one rollouts are sampled with. With `share_prompts` the samples of a
-    problem go through the model behind one prompt, where its attention allows it.
+    problem go through the model behind one prompt, where its attention allows it. `seed` is that of
+    the order in which an iteration's groups are trained on.
     """
 
     automatic_optimization = False
@@ -56,40 +51,43 @@ class RLModule(PolicyModule):
         self,
         policy: Policy,
         *,
-        loss: Loss,
+        loss: PolicyLoss,
         advantage: Callable[[Tensor], Tensor],
         learning_rate: float,
         sizes: Sizes,
         reset_optimizer: bool = True,
         gradient_clip: float = 1.0,
         loss_on: Literal["all", "current_segment"] = "all",
-        drop_zero_variance: bool = True,
+        drop_zero_advantage: bool = True,
         share_prompts: bool = True,
         temperature: float = 1.0,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
+        seed: int = 0,
     ) -> None:
         super().__init__(
             policy, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
         )
         if loss_on not in ("all", "current_segment"):
             raise ValueError(f"module.loss_on={loss_on!r}: choose all or current_segment")
-        advantage(
-            torch.zeros(1, sizes.samples_per_problem)
-        )  # a baseline may need more than one sample
+        if temperature <= 0:
+            raise ValueError(f"module.temperature={temperature}: must be above 0")
+        check_advantage(advantage, sizes.samples_per_problem)
         self.loss = loss
         self.advantage = advantage
         self.sizes = sizes
         self.reset_optimizer = reset_optimizer
         self.gradient_clip = gradient_clip
         self.loss_on = loss_on
-        self.drop_zero_variance = drop_zero_variance
+        self.drop_zero_advantage = drop_zero_advantage
         self.share_prompts = share_prompts
         self.temperature = temperature
+        self.seed = seed
 
     def training_step(self, experience: Experience, batch_index: int) -> None:
         """One iteration: several optimizer steps on the experience of π_i."""
         started = time.perf_counter()
+        self.model.eval()  # π_θ and π_i are the policy that sampled: without dropout
         optimizer: Any = self.optimizers()
         if self.reset_optimizer:  # each iteration is a new problem with a new reference (§2.3.2)
             optimizer.state.clear()
@@ -103,64 +101,63 @@ class RLModule(PolicyModule):
                     sums[name].append(value)
                 progress.update()
         means = {name: sum(values) / len(values) for name, values in sums.items()}
-        self.log_iteration(experience, groups, means, time.perf_counter() - started)
+        figures = {**means, "steps": len(minibatches), **learning_figures(optimizer, groups)}
+        self.log_iteration(experience, groups, figures, time.perf_counter() - started)
 
-    def select_groups(self, experience: Experience) -> list[RolloutGroup]:
-        """Groups that carry a signal: with equal task rewards there is none to compare."""
+    def select_groups(self, experience: Experience) -> list[Credited]:
+        """What is trained on: rollouts with tokens in the loss, and of their groups those that
+        carry a signal, which is where advantages are not all 0.
+
+        The rollouts that are left out do not count in the baseline either: over what is trained,
+        its advantages add up to 0.
+        """
+        groups = [self.with_tokens(group, experience.iteration) for group in experience.groups]
+        groups = [group for group in groups if group.rollouts]
         return [
-            group
-            for group in experience.groups
-            if not self.drop_zero_variance or len(set(group.outcome)) > 1
+            (group, advantage_GT)
+            for group, advantage_GT in zip(groups, self.advantages(groups), strict=True)
+            if not self.drop_zero_advantage or carries_signal(advantage_GT, group.reward)
         ]
 
-    def advantages(self, groups: list[RolloutGroup]) -> Tensor:
-        """[P, G] from the total rewards [P, G]."""
-        return self.advantage(torch.tensor([group.reward for group in groups]))
+    def with_tokens(self, group: RolloutGroup, iteration: int) -> RolloutGroup:
+        """The rollouts of a group that have a token in the loss."""
+        masks = [self.loss_mask(rollout, iteration) for rollout in group.rollouts]
+        return group.only([index for index, mask in enumerate(masks) if any(mask)])
 
     def loss_mask(self, rollout: Rollout, iteration: int) -> tuple[bool, ...]:
         """[T] which response tokens the loss sees (§2.6: older segments may be left out)."""
-        return tuple(
-            self.loss_on == "all" or segment.version == iteration
-            for segment in rollout.segments
-            for _ in segment.tokens
-        )
+        return tuple(self.loss_on == "all" or version == iteration for version in rollout.versions)
 
-    def minibatches(self, groups: list[RolloutGroup], iteration: int) -> list[list[MicroBatch]]:
-        """Whole groups, spread evenly over the minibatches; each cut into micro-batches."""
-        if not groups:
-            return []
-        advantage_PG = self.advantages(groups)
-        parts = torch.arange(len(groups)).tensor_split(self.sizes.minibatches_per_iteration)
+    def advantages(self, groups: Sequence[RolloutGroup]) -> list[Tensor]:
+        """[G, 1] of each group, from its total rewards; groups of one size form one [P, G]."""
+        found: dict[int, Tensor] = {}
+        for size in {len(group.rollouts) for group in groups}:
+            same = [i for i, group in enumerate(groups) if len(group.rollouts) == size]
+            reward_PG = torch.tensor([groups[i].reward for i in same], dtype=torch.float64)
+            found.update(zip(same, self.advantage(reward_PG)[:, :, None], strict=True))
+        return [found[index] for index in range(len(groups))]
+
+    def minibatches(self, groups: Sequence[Credited], iteration: int) -> list[list[MicroBatch]]:
+        """Whole groups in random order, spread evenly over the minibatches; each is cut into
+        micro-batches. Experience comes with the groups that took longest first.
+        """
+        order = Random(f"{self.seed}/{iteration}").sample(range(len(groups)), len(groups))
+        parts = torch.tensor(order).tensor_split(self.sizes.minibatches_per_iteration)
         return [
-            list(self.micro_batches([groups[i] for i in part], advantage_PG[part], iteration))
+            self.minibatch([groups[index] for index in part.tolist()], iteration)
             for part in parts
             if len(part)
         ]
 
-    def micro_batches(
-        self, groups: list[RolloutGroup], advantage_PG: Tensor, iteration: int
-    ) -> Iterator[MicroBatch]:
-        """The sequences of some groups, under the token budget."""
-        rollouts = [(group, rollout) for group in groups for rollout in group.rollouts]
-        examples = [
-            Example(
-                prompt_tokens=group.prompt_tokens,
-                response_tokens=rollout.tokens,
-                loss_mask=self.loss_mask(rollout, iteration),
-                images=group.problem.images,
-            )
-            for group, rollout in rollouts
+    def minibatch(self, groups: Sequence[Credited], iteration: int) -> list[MicroBatch]:
+        """The responses of some groups, under the token budget."""
+        responses = [
+            response(group, rollout, advantage_T, self.loss_mask(rollout, iteration), iteration)
+            for group, advantage_GT in groups
+            for rollout, advantage_T in zip(group.rollouts, advantage_GT, strict=True)
         ]
         layout = preferred_layout(self.policy, share_prompts=self.share_prompts)
-        budget = self.sizes.tokens_per_microbatch
-        advantage_S = advantage_PG.flatten().to(self.device)
-        for chosen, batch in micro_batches(self.policy, examples, budget, layout):
-            logps = [torch.tensor(rollouts[i][1].logps) for i in chosen]
-            yield MicroBatch(
-                batch=batch,
-                advantage_B=advantage_S[chosen],
-                engine_logp_BT=pad_to(logps, batch.mask.shape[1]).to(self.device),
-            )
+        return list(laid_out(self.policy, responses, self.sizes.tokens_per_microbatch, layout))
 
     @torch.no_grad()
     def add_references(self, minibatches: list[list[MicroBatch]]) -> None:
@@ -171,26 +168,20 @@ class RLModule(PolicyModule):
 
     def minibatch_step(self, optimizer: Any, minibatch: list[MicroBatch]) -> dict[str, float]:
         """Accumulate the gradient over the micro-batches, clip it, take one step."""
-        sequences = self.across_ranks(sum(len(micro.advantage_B) for micro in minibatch))
-        tokens = self.across_ranks(sum(int(micro.batch.mask.sum()) for micro in minibatch))
-        tokens = max(tokens, 1.0)  # `loss_on: current_segment` may leave none
+        counts = {
+            "sequences": self.across_ranks(sum(len(micro.batch.mask) for micro in minibatch)),
+            "tokens": self.across_ranks(sum(int(micro.batch.mask.sum()) for micro in minibatch)),
+        }
+        fresh = self.across_ranks(sum(int(micro.fresh_BT.sum()) for micro in minibatch))
         metrics: dict[str, float] = defaultdict(float)
         optimizer.zero_grad()
         for micro in minibatch:
-            logp_BT = self.logps(micro)
-            reference_BT = micro.reference_logp_BT
-            reference_BT = logp_BT.detach() if reference_BT is None else reference_BT
-            loss, parts = self.loss(
-                logp_BT,
-                reference_BT,
-                micro.advantage_B,
-                micro.batch.mask,
-                sequences=sequences,
-                tokens=tokens,
-            )
+            inputs = micro.inputs(self.logps(micro), counts)
+            loss, parts = self.loss(inputs)
             self.manual_backward(loss * self.trainer.world_size)  # DDP averages over ranks
-            mismatch_BT = (reference_BT - micro.engine_logp_BT).abs() * micro.batch.mask
-            parts = {**parts, "loss": loss.detach(), "engine_mismatch": mismatch_BT.sum() / tokens}
+            parts = {**parts, "loss": loss.detach()}
+            if fresh:
+                parts["engine_mismatch"] = mismatch(inputs, micro.fresh_BT) / fresh
             for name, value in parts.items():
                 metrics[name] += float(value)
         norm = torch.nn.utils.clip_grad_norm_(self.trained_parameters(), self.gradient_clip)
@@ -211,17 +202,17 @@ class RLModule(PolicyModule):
     def log_iteration(
         self,
         experience: Experience,
-        groups: list[RolloutGroup],
-        means: dict[str, float],
+        groups: Sequence[Credited],
+        figures: dict[str, float],
         seconds: float,
     ) -> None:
         """Everything TensorBoard shows of the iteration, under the iteration's number."""
-        trained = sum(rollout.length for group in groups for rollout in group.rollouts)
+        trained = sum(rollout.length for group, _ in groups for rollout in group.rollouts)
         self.log_dict(
             {
                 "step": float(experience.iteration),
                 **{name: float(value) for name, value in experience.metrics.items()},
-                **{f"train/{name}": value for name, value in means.items()},
+                **{f"train/{name}": float(value) for name, value in figures.items()},
                 "train/groups": float(len(groups)),
                 "train/groups_without_signal": float(len(experience.groups) - len(groups)),
                 "train/tokens_per_second": trained / max(seconds, 1e-9),
@@ -253,9 +244,18 @@ class RLModule(PolicyModule):
         datamodule.sync(self.model.named_parameters(), version)
 
 
-def pad_to(rows: list[Tensor], width: int) -> Tensor:
-    """[B, width], zeros on the right."""
-    padded = torch.zeros(len(rows), width)
-    for row, values in zip(padded, rows, strict=True):
-        row[: len(values)] = values
-    return padded
+def mismatch(inputs: LossInputs, fresh_BT: Tensor) -> Tensor:
+    """Σ |log π_i as the trainer computes it − as the engine reported it| in nats, over tokens that
+    π_i sampled: what older weights sampled would differ for another reason.
+    """
+    difference_BT = (inputs.reference_logp_BT - inputs.engine_logp_BT).abs()
+    return torch.where(fresh_BT, difference_BT, 0.0).sum()
+
+
+def learning_figures(optimizer: Any, groups: Sequence[Credited]) -> dict[str, float]:
+    """The learning rate, and the advantages' standard deviation over the responses."""
+    figures = {"learning_rate": optimizer.param_groups[0]["lr"]}
+    if groups:
+        advantages = torch.cat([advantage_GT.mean(-1) for _, advantage_GT in groups])
+        figures["advantage_std"] = float(advantages.std(correction=0))
+    return figures

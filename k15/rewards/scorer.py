@@ -1,5 +1,8 @@
 """All rewards of a run on one group: outcome first, then shaping, then the weighted sum.
 
+The outcome (accuracy, success rates) is a share from 0 to 1, and with several outcome rewards the
+lowest of theirs. The reward that is trained on is the weighted sum of all parts.
+
 group ──► outcome rewards ──► group with outcome ──► shaping rewards ──► parts, reward, outcome
                  │ GraderFailure: again, then dropped and counted; too many: the run stops
 """
@@ -78,7 +81,8 @@ class Scorer:
 
         Raises:
             ValueError: no outcome reward applies to the problem's domain.
-            RewardError: a reward did not return one finite number per rollout.
+            RewardError: a reward did not return one finite number per rollout, or an outcome
+                reward one that is no share.
             GraderFailure: more than `max_dropped` of the groups were dropped.
             Exception: whatever a reward raises, with a note naming the reward and the problem.
         """
@@ -91,15 +95,14 @@ class Scorer:
             return None
 
     def _score(self, rewards: Mapping[str, RewardCallback], group: RolloutGroup) -> RolloutGroup:
-        zeros = (0.0,) * len(group.rollouts)
-        group = replace(group, parts={}, reward=zeros, outcome=zeros)
+        group = replace(group, parts={}, reward=(0.0,) * len(group.rollouts), outcome=())
         for name, reward in sorted(rewards.items(), key=lambda item: not item[1].outcome):
             values = self._ask(name, reward, group)
             group = replace(
                 group,
                 parts={**group.parts, name: values},
                 reward=added(group.reward, values, reward.weight),
-                outcome=added(group.outcome, values) if reward.outcome else group.outcome,
+                outcome=agreed(group.outcome, values, name) if reward.outcome else group.outcome,
             )
         return group
 
@@ -160,8 +163,19 @@ def one_per_rollout(values: object, name: str, group: RolloutGroup) -> tuple[flo
     return tuple(float(value) for value in values)
 
 
-def added(
-    totals: tuple[float, ...], values: tuple[float, ...], weight: float = 1.0
-) -> tuple[float, ...]:
+def agreed(outcome: tuple[float, ...], values: tuple[float, ...], name: str) -> tuple[float, ...]:
+    """[G] what all verifiers so far agree on, which is what the strictest one says: a response is
+    right (1) if each of them says so. RewardError unless the values are shares, from 0 to 1.
+    """
+    for index, value in enumerate(values):
+        if not 0 <= value <= 1:
+            raise RewardError(
+                f"reward {name!r}: rollout {index} got {value}, but an outcome is a share from 0 "
+                "(wrong) to 1 (correct); scale it with weight, or shape with a reward of its own"
+            )
+    return tuple(map(min, outcome, values)) if outcome else values
+
+
+def added(totals: tuple[float, ...], values: tuple[float, ...], weight: float) -> tuple[float, ...]:
     """[G] totals + weight · values."""
     return tuple(total + weight * value for total, value in zip(totals, values, strict=True))

@@ -64,6 +64,11 @@ class RolloutPlan:
 
     def __post_init__(self) -> None:
         Sampling(temperature=self.temperature, top_p=self.top_p)  # says what is wrong with them
+        if self.temperature == 0:
+            raise ValueError(
+                "temperature=0: greedy responses to a problem are all the same, and have no "
+                "probability to train on; take a temperature above 0, usually 1"
+            )
         for name in ("max_response_tokens", "segment_tokens"):
             value = getattr(self, name)
             if value is not None and value < 1:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -18,18 +18,26 @@ def experience_metrics(
     dropped: int,
     seconds: Mapping[str, float],
 ) -> dict[str, float]:
-    """What an iteration did: `groups` it worked on, of which `scored` ended and could be graded."""
-    new_tokens = sum(
-        len(segment.tokens)
+    """What an iteration did: `groups` it worked on, of which `scored` ended and could be graded.
+
+    `rollout/entropy` is the mean of −log π_i over the tokens that π_i sampled, in nats per token:
+    an unbiased estimate of its entropy, without top-p.
+    """
+    fresh = [
+        segment
         for group in groups
         for rollout in group.rollouts
         for segment in rollout.segments[-1:]
         if segment.version == iteration
-    )
+    ]
+    new_tokens = sum(len(segment.tokens) for segment in fresh)
+    surprise = -sum(sum(segment.logps) for segment in fresh)
     unfinished = [r for group in groups for r in group.rollouts if r.finish is None]
     return {
         **outcome_metrics(scored),
+        **_ages(scored, iteration),
         "rollout/tokens": new_tokens,
+        "rollout/entropy": surprise / max(new_tokens, 1),
         "rollout/tokens_per_second": new_tokens / max(seconds["rollout"], 1e-9),
         "rollout/cut": len(unfinished) / max(sum(len(group.rollouts) for group in groups), 1),
         "rollout/groups_unfinished": sum(not group.finished for group in groups),
@@ -57,11 +65,19 @@ def outcome_metrics(groups: Sequence[RolloutGroup]) -> dict[str, float]:
         "accuracy": float(np.mean([value for group in groups for value in group.outcome])),
         "response/tokens_mean": float(np.mean(lengths)),
         "response/tokens_p95": float(np.percentile(lengths, 95)),
+        "prompt/tokens_mean": float(np.mean([len(group.prompt_tokens) for group in groups])),
         **ended,
         **_means("accuracy/level_{}", ((g.problem.difficulty, g.outcome) for g in groups)),
         **_means("accuracy/{}", ((g.problem.domain, g.outcome) for g in groups if several_domains)),
         **_means("reward/{}", (part for group in groups for part in group.parts.items())),
     }
+
+
+def _ages(groups: Sequence[RolloutGroup], iteration: int) -> dict[str, float]:
+    """Share of the tokens of finished groups by how many iterations ago they were sampled."""
+    versions = [v for group in groups for rollout in group.rollouts for v in rollout.versions]
+    counts = Counter(iteration - version for version in versions)
+    return {f"response/age_{age}": counts[age] / len(versions) for age in sorted(counts)}
 
 
 def _means(name: str, items: Iterable[tuple[object, tuple[float, ...]]]) -> dict[str, float]:

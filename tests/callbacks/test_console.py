@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 from lightning.pytorch import Callback
@@ -40,6 +41,28 @@ def test_a_line_per_iteration_with_the_figures_that_were_logged(run, capsys) -> 
     assert second.startswith("iteration   2/2 | ")
     assert "rollout 2.0s 1,234 tok/s reward -s train" in first
     assert "groups 2+0 without signal, - unfinished" in first
+
+
+def test_an_iteration_without_a_step_has_no_gradient(run, capsys) -> None:
+    """All responses of the second of three iterations are right."""
+    training = run(Console(), epochs=3)
+    collect = training.data._experience
+
+    def experience():
+        batch = collect()
+        if batch.iteration != 1:
+            return batch
+        groups = tuple(replace(group, reward=(1.0, 1.0)) for group in batch.groups)
+        metrics = {name: value for name, value in batch.metrics.items() if name != "accuracy"}
+        return replace(batch, groups=groups, metrics=metrics)
+
+    training.data._experience = experience
+    training.fit()
+    said = lines(capsys.readouterr().out)
+    assert ["accuracy -" in line for line in said] == [False, True, False]
+    assert "groups 0+2 without signal" in said[1]
+    shown = [line.rpartition("gradient ")[2] for line in said]
+    assert shown[1] == "-" and float(shown[0]) > 0 and float(shown[2]) > 0
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_one_run_trains_on_all_three(tmp_path: Path) -> None:
         "sizes.problems_per_iteration=16",
         "sizes.samples_per_problem=2",
         "sizes.minibatches_per_iteration=2",
-        "module.drop_zero_variance=false",
+        "module.drop_zero_advantage=false",
         "trainer.max_epochs=1",
         "run_dir=run",
     ]

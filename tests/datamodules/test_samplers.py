@@ -1,7 +1,10 @@
 """Samplers draw by their weights, learn from groups and continue where they were saved."""
 
+import re
 from collections import Counter
+from functools import partial
 
+import numpy as np
 import pytest
 
 from k15.datamodules.samplers import Composed, Curriculum, Prioritized, Sampler, Uniform
@@ -74,6 +77,28 @@ def test_curriculum_advances_when_the_hardest_open_level_is_mastered() -> None:
     assert sampler.levels() == (1, 2)
 
 
+def test_perfect_accuracy_opens_the_next_level() -> None:
+    """1 - 0.9^n is 1.00 to a hundredth from n = 51 on: 0.9^50 = 0.0052, 0.9^51 = 0.0046."""
+    sampler = Curriculum(advance_at=1.0)
+    pool = problems([1, 2])
+    sampler.bind(pool, seed=0)
+    for _ in range(50):
+        sampler.observe(group(pool[0], [1.0, 1.0]))
+    assert sampler.levels() == (1,)
+    sampler.observe(group(pool[0], [1.0, 1.0]))
+    assert sampler.levels() == (1, 2)
+
+
+@pytest.mark.parametrize("levels", [[7], [1, 3], []])
+def test_a_schedule_has_the_levels_of_its_problems(levels: list[int]) -> None:
+    """Said when the pool is taken, not when iteration 9 comes; in a composition, too."""
+    sampler = Curriculum(schedule={0: [1], 9: levels})
+    expected = rf"from iteration 9 on the levels are {re.escape(str(levels))}, .* levels \[1, 2\]"
+    for whole in (sampler, Composed({"curriculum": sampler, "prioritized": Prioritized()})):
+        with pytest.raises(ValueError, match=expected):
+            whole.bind(problems([1, 2, 2]), seed=0)
+
+
 def test_composition_multiplies() -> None:
     easy_first = Curriculum(schedule={0: [1]})
     prioritized = Prioritized(floor=0.1, memory=0.0)
@@ -112,7 +137,20 @@ def test_bad_settings_are_refused_by_name() -> None:
         Curriculum()
     with pytest.raises(ValueError, match="1 problems have no difficulty"):
         Curriculum(advance_at=0.5).bind(problems([1, None]), seed=0)
-    sampler = Curriculum(schedule={0: [7]})
+    for share in (0.0, 1.5):
+        with pytest.raises(ValueError, match=f"advance_at={share}"):
+            Curriculum(advance_at=share)
+    for make in (Prioritized, partial(Curriculum, advance_at=0.5)):
+        with pytest.raises(ValueError, match=r"memory=1\.0"):
+            make(memory=1.0)
+
+
+def test_weights_that_are_all_zero_are_named() -> None:
+    class Never(Sampler):
+        def weights(self) -> np.ndarray:
+            return np.zeros(len(self.problems))
+
+    sampler = Never()
     sampler.bind(problems([1]), seed=0)
-    with pytest.raises(ValueError, match="no problem"):
+    with pytest.raises(ValueError, match="Never gives no problem a weight above 0 at iteration 0"):
         next(sampler)

@@ -216,7 +216,7 @@ def test_tokens_without_a_text_are_never_sampled(name):
 
 
 def test_a_repetition_ends_where_it_is_complete():
-    policy, rule = policy_named("llama"), Repetition(max_pattern=5, count=4)
+    policy, rule = policy_named("llama"), Repetition(max_pattern=2, tokens=4)
     requests = requests_for("llama", new=(7, 300, 60, 90, 40, 100, 200, 64, 12))
     whole = run(policy, requests, GREEDY, slots=4)
     ends = [first_repetition(completion.tokens, rule) for completion in whole]
@@ -233,7 +233,7 @@ def test_a_repetition_saves_the_steps_behind_it():
     policy = policy_named("llama")
     steps = []
     hook = policy.model.register_forward_hook(lambda *_: steps.append(1))
-    rule = Repetition(max_pattern=5, count=4)
+    rule = Repetition(max_pattern=5, tokens=20)
     requests = [Request(tokens=prompts_for("llama")[5][0], max_new_tokens=400)]
     (cut,) = run(policy, requests, Sampling(temperature=0, repetition=rule))
     hook.remove()

@@ -1,9 +1,12 @@
 import math
+from functools import partial
 
 import pytest
 import torch
 
 from k15.losses.advantages import (
+    carries_signal,
+    check_advantage,
     leave_one_out,
     log_partition_baseline,
     mean_baseline,
@@ -68,15 +71,35 @@ def test_no_baseline_and_positive_only():
 
 
 @pytest.mark.parametrize("advantage", NEEDS_OTHERS)
-def test_one_sample_has_nothing_to_compare_with(advantage):
-    kwargs = {"tau": 0.5} if advantage is log_partition_baseline else {}
+def test_a_lone_response_has_nothing_to_compare_with(advantage):
+    advantage = partial(advantage, tau=0.5) if advantage is log_partition_baseline else advantage
+    close(advantage(REWARD[:, :1]), [[0.0], [0.0]])
+    check_advantage(advantage, samples_per_problem=2)
     with pytest.raises(ValueError, match=r"samples_per_problem=1: .*no_baseline"):
-        advantage(REWARD[:, :1], **kwargs)
+        check_advantage(advantage, samples_per_problem=1)
 
 
-def test_one_sample_is_enough_without_a_baseline():
+@pytest.mark.parametrize("advantage", [no_baseline, partial(positive_only, threshold=2.0)])
+def test_one_sample_is_enough_without_a_baseline(advantage):
     close(no_baseline(REWARD[:, :1]), [[1.0], [0.3]])
     close(positive_only(REWARD[:, :1]), [[1.0], [1.0]])
+    check_advantage(advantage, samples_per_problem=1)
+
+
+@pytest.mark.parametrize("reward", [[0.7] * 8, [0.1 + 0.2] * 3, [-1e6 / 3] * 7, [0.0] * 4])
+def test_the_rounding_of_equal_rewards_is_no_signal(reward):
+    """The mean of eight times 0.7 is not 0.7 in floating point."""
+    reward_PG = torch.tensor([reward], dtype=torch.float64)
+    for advantage in (*NEEDS_OTHERS[:3], partial(log_partition_baseline, tau=0.3)):
+        assert not carries_signal(advantage(reward_PG), reward)
+
+
+def test_a_small_difference_is_a_signal():
+    reward = [1.0, 1.0, 1.00001]
+    reward_PG = torch.tensor([reward], dtype=torch.float64)
+    assert carries_signal(mean_baseline(reward_PG), reward)
+    assert carries_signal(no_baseline(reward_PG[:, :2]), reward[:2])
+    assert not carries_signal(positive_only(reward_PG, threshold=2.0), reward)
 
 
 def test_tau_of_the_partition_function_is_positive():

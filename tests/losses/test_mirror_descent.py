@@ -1,7 +1,10 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
 from k15.losses.mirror_descent import mirror_descent
+from k15.losses.policy_loss import LossInputs
 from tests.closeness import close
 
 # One problem, k = 2. Response 1 is right, 2 wrong: A = r - mean r = 0.5, -0.5. tau = 0.5.
@@ -13,19 +16,27 @@ ADVANTAGE = [0.5, -0.5]
 MASK = [[True, True], [True, False]]
 
 
-def example():
-    logp = torch.tensor(LOGP, dtype=torch.float64, requires_grad=True)
+def example(**changed) -> LossInputs:
     reference = torch.tensor(REFERENCE, dtype=torch.float64)
-    return logp, reference, torch.tensor(ADVANTAGE, dtype=torch.float64), torch.tensor(MASK)
+    inputs = LossInputs(
+        logp_BT=torch.tensor(LOGP, dtype=torch.float64, requires_grad=True),
+        reference_logp_BT=reference,
+        engine_logp_BT=reference,
+        advantage_BT=torch.tensor(ADVANTAGE, dtype=torch.float64)[:, None],
+        mask_BT=torch.tensor(MASK),
+        sequences=2,
+        tokens=3,
+    )
+    return replace(inputs, **changed)
 
 
 def test_value_gradient_and_metrics_by_hand():
     inputs = example()
-    loss, metrics = mirror_descent(*inputs, sequences=2, tokens=3, tau=0.5)
+    loss, metrics = mirror_descent(inputs, tau=0.5)
     # -1/2 [0.5 * -1.5 - 0.25 * 0.5^2  +  -0.5 * -0.3 - 0.25 * 0.2^2] = -1/2 [-0.8125 + 0.14]
     close(loss, 0.33625)
     # d/dlogp = -1/2 (A - tau * log ratio): -1/2 (0.5 - 0.25), -1/2 (-0.5 + 0.1); padding 0
-    (gradient,) = torch.autograd.grad(loss, inputs[0])
+    (gradient,) = torch.autograd.grad(loss, inputs.logp_BT)
     close(gradient, [[-0.125, -0.125], [0.2, 0.0]])
     close(metrics["sequence_log_ratio"], 0.35)  # (0.5 + 0.2) / 2
     close(metrics["squared_penalty"], 0.03625)  # (0.25 * 0.25 + 0.25 * 0.04) / 2
@@ -34,7 +45,7 @@ def test_value_gradient_and_metrics_by_hand():
 
 def test_length_normalizer_divides_both_log_probabilities():
     inputs = example()
-    loss, metrics = mirror_descent(*inputs, sequences=2, tokens=3, tau=0.5, length_normalizer=10.0)
+    loss, metrics = mirror_descent(inputs, tau=0.5, length_normalizer=10.0)
     # log pi -0.15 and -0.03, log ratios 0.05 and -0.02:
     # -1/2 [-0.075 - 0.25 * 0.0025  +  0.015 - 0.25 * 0.0004] = -1/2 [-0.075625 + 0.0149]
     close(loss, 0.0303625)
@@ -74,18 +85,26 @@ def test_gradient_is_equation_3():
 
     advantage = (reward - reward.mean(-1, keepdim=True)).flatten()
     mask = torch.ones(problems * k, 2, dtype=torch.bool)
-    loss, _ = mirror_descent(
-        table(theta), table(theta_i), advantage, mask, sequences=problems * k, tokens=12, tau=tau
+    reference = table(theta_i)
+    inputs = LossInputs(
+        logp_BT=table(theta),
+        reference_logp_BT=reference,
+        engine_logp_BT=reference,
+        advantage_BT=advantage[:, None],
+        mask_BT=mask,
+        sequences=problems * k,
+        tokens=12,
     )
+    loss, _ = mirror_descent(inputs, tau=tau)
     (gradient,) = torch.autograd.grad(loss, theta)
     assert expected.abs().max() > 0.05
     close(-gradient, expected)
 
 
 def test_without_advantage_it_pulls_back_to_the_reference():
-    logp, reference, advantage, mask = example()
-    loss, _ = mirror_descent(logp, reference, 0 * advantage, mask, sequences=2, tokens=3, tau=0.5)
-    (gradient,) = torch.autograd.grad(loss, logp)
+    inputs = example(advantage_BT=torch.zeros(2, 1))
+    loss, _ = mirror_descent(inputs, tau=0.5)
+    (gradient,) = torch.autograd.grad(loss, inputs.logp_BT)
     close(gradient, [[0.125, 0.125], [-0.05, 0.0]])  # tau/2 * log ratio, downhill to the reference
 
 
@@ -93,4 +112,4 @@ def test_without_advantage_it_pulls_back_to_the_reference():
 def test_hyperparameters_out_of_range(kwargs):
     name, value = list(kwargs.items())[-1]
     with pytest.raises(ValueError, match=f"{name}={value}"):
-        mirror_descent(*example(), sequences=2, tokens=3, **kwargs)
+        mirror_descent(example(), **kwargs)

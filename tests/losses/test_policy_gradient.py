@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from k15.losses.policy_gradient import cispo, grpo, gspo, ppo_clip, reinforce
+from k15.losses.policy_loss import LossInputs
 from tests.closeness import close
 
 # Two responses; the second has one token. Ratios pi/pi_i of the three tokens: 1.5, 0.9, 0.5.
@@ -12,16 +13,24 @@ LOGP = [[-1.0, -0.5], [-2.0, 7.0]]
 MASK = [[True, True], [True, False]]
 
 
-def example(advantage=(1.0, -2.0), ratio=RATIO):
+def example(advantage=(1.0, -2.0), ratio=RATIO) -> LossInputs:
     logp = torch.tensor(LOGP, dtype=torch.float64, requires_grad=True)
     reference = logp.detach() - torch.tensor(ratio, dtype=torch.float64).log()
-    return logp, reference, torch.tensor(advantage, dtype=torch.float64), torch.tensor(MASK)
+    return LossInputs(
+        logp_BT=logp,
+        reference_logp_BT=reference,
+        engine_logp_BT=reference,
+        advantage_BT=torch.tensor(advantage, dtype=torch.float64)[:, None],
+        mask_BT=torch.tensor(MASK),
+        sequences=2,
+        tokens=3,
+    )
 
 
 def run(loss_function, inputs, **kwargs):
     """Loss, its gradient in logp, metrics."""
-    loss, metrics = loss_function(*inputs, sequences=2, tokens=3, **kwargs)
-    (gradient,) = torch.autograd.grad(loss, inputs[0])
+    loss, metrics = loss_function(inputs, **kwargs)
+    (gradient,) = torch.autograd.grad(loss, inputs.logp_BT)
     return loss.detach(), gradient, metrics
 
 
@@ -78,13 +87,19 @@ def test_gspo():
 
 
 def test_gspo_is_ppo_clip_for_single_tokens():
-    logp = torch.tensor([[-1.0], [-2.0]], requires_grad=True)
-    inputs = (logp, torch.tensor([[-1.5], [-1.2]]), torch.tensor([0.7, -0.4]), logp < 0)
-    clips = {"sequences": 2, "tokens": 2, "clip_low": 0.2, "clip_high": 0.3}
-    sequence, token = gspo(*inputs, **clips), ppo_clip(*inputs, **clips)
+    logp, reference = torch.tensor([[-1.0], [-2.0]]), torch.tensor([[-1.5], [-1.2]])
+    inputs = LossInputs(
+        logp_BT=logp.requires_grad_(),
+        reference_logp_BT=reference,
+        engine_logp_BT=reference,
+        advantage_BT=torch.tensor([[0.7], [-0.4]]),
+        mask_BT=logp < 0,
+        sequences=2,
+        tokens=2,
+    )
+    clips = {"clip_low": 0.2, "clip_high": 0.3}
+    sequence, token = run(gspo, inputs, **clips), run(ppo_clip, inputs, **clips)
     close(sequence, token)
-    gradients = [torch.autograd.grad(result[0], logp)[0] for result in (sequence, token)]
-    close(*gradients)
 
 
 def test_cispo_keeps_the_gradient_of_clipped_tokens():
@@ -116,4 +131,4 @@ def test_first_step_of_grpo_is_the_standardized_policy_gradient():
 )
 def test_hyperparameters_out_of_range(loss, kwargs, named):
     with pytest.raises(ValueError, match=named):
-        loss(*example(), sequences=2, tokens=3, **kwargs)
+        loss(example(), **kwargs)

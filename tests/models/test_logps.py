@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from k15.losses.mirror_descent import mirror_descent
+from k15.losses.policy_loss import LossInputs
 from k15.models.batching import collate, micro_batches
 from k15.models.logps import response_logps
 from k15.models.sequence_attention import attend_by_sequences
@@ -110,9 +111,15 @@ def test_mirror_descent_does_not_depend_on_the_budget(name, layout):
         for indices, batch in micro_batches(policy, examples, budget, layout):
             logp = response_logps(policy, batch)
             reference = logp.detach() - 0.03
-            part, some = mirror_descent(
-                logp, reference, advantage[indices], batch.mask, tau=0.1, **counts
+            inputs = LossInputs(
+                logp_BT=logp,
+                reference_logp_BT=reference,
+                engine_logp_BT=reference,
+                advantage_BT=advantage[indices, None],
+                mask_BT=batch.mask,
+                **counts,
             )
+            part, some = mirror_descent(inputs, tau=0.1)
             part.backward()
             loss += part.item()
             metrics = {key: value + some[key].item() for key, value in metrics.items()}

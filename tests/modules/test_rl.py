@@ -2,6 +2,7 @@
 out.
 """
 
+from dataclasses import replace
 from functools import partial
 from random import Random
 
@@ -9,8 +10,16 @@ import pytest
 import torch
 from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
+from transformers import GPT2Config, GPT2LMHeadModel
 
-from k15.losses.advantages import mean_baseline
+from k15.losses.advantages import (
+    leave_one_out,
+    log_partition_baseline,
+    mean_baseline,
+    no_baseline,
+    positive_only,
+    standardized,
+)
 from k15.losses.mirror_descent import mirror_descent
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
@@ -72,7 +81,7 @@ class Fixed(LightningDataModule):
         self.versions.append(version)
 
 
-def train(of: Policy, batch: Experience, epochs: int = 1, **settings) -> tuple[RLModule, Trainer]:
+def module_of(of: Policy, **settings) -> RLModule:
     defaults = {
         "loss": partial(mirror_descent, tau=TAU),
         "advantage": mean_baseline,
@@ -88,7 +97,11 @@ def train(of: Policy, batch: Experience, epochs: int = 1, **settings) -> tuple[R
             "tokens_per_microbatch": 4096,
         }.items()
     }
-    module = RLModule(of, sizes=Sizes(**sizes), **(defaults | settings))
+    return RLModule(of, sizes=Sizes(**sizes), **(defaults | settings))
+
+
+def train(of: Policy, batch: Experience, epochs: int = 1, **settings) -> tuple[RLModule, Trainer]:
+    module = module_of(of, **settings)
     trainer = Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -109,6 +122,12 @@ def gradients(of: Policy) -> torch.Tensor:
     return torch.cat([parameter.grad.flatten() for parameter in of.model.parameters()])
 
 
+def halves(batch: Experience) -> tuple[tuple[RolloutGroup, ...], ...]:
+    """The two minibatches of an experience of four groups, in the order that seed 0 gives."""
+    order = Random("0/1").sample(range(4), 4)
+    return tuple(tuple(batch.groups[i] for i in half) for half in (order[:2], order[2:]))
+
+
 def literal_gradient(of: Policy, reference: Policy, batch: Experience) -> torch.Tensor:
     """Eq. (3) word by word, one response at a time, averaged over the problems."""
     of.model.zero_grad()
@@ -122,9 +141,14 @@ def literal_gradient(of: Policy, reference: Policy, batch: Experience) -> torch.
 
 
 def log_probability(of: Policy, group: RolloutGroup, rollout: Rollout) -> torch.Tensor:
+    return log_probabilities(of, group, rollout).sum()
+
+
+def log_probabilities(of: Policy, group: RolloutGroup, rollout: Rollout) -> torch.Tensor:
+    """[T]"""
     tokens = torch.tensor([group.prompt_tokens + rollout.tokens])
     logits = of.model(input_ids=tokens).logits[0, len(group.prompt_tokens) - 1 : -1]
-    return logits.log_softmax(-1).gather(-1, tokens[0, len(group.prompt_tokens) :, None]).sum()
+    return logits.log_softmax(-1).gather(-1, tokens[0, len(group.prompt_tokens) :, None])[:, 0]
 
 
 REWARDS = [[1.0, 0.0, 0.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
@@ -142,7 +166,7 @@ def test_later_steps_are_measured_against_the_policy_at_the_start() -> None:
     """Two minibatches: the second one's gradient is eq. (3) at the weights after the first step."""
     trained, reference, moved = policy(), policy(), policy()
     batch = experience(trained, REWARDS)
-    first, second = batch.groups[:2], batch.groups[2:]
+    first, second = halves(batch)
     train(moved, Experience(iteration=1, groups=first), problems_per_iteration=2)
     train(trained, batch, minibatches_per_iteration=2)
     expected = literal_gradient(moved, reference, Experience(iteration=1, groups=second))
@@ -171,6 +195,35 @@ def test_groups_without_signal_leave_no_trace() -> None:
     close(gradients(with_them), gradients(without))
 
 
+@pytest.mark.parametrize(
+    ("advantage", "kept"),
+    [
+        (mean_baseline, [1, 2]),
+        (leave_one_out, [1, 2]),
+        (standardized, [1, 2]),
+        (partial(log_partition_baseline, tau=0.5), [1, 2]),
+        (no_baseline, [0, 1, 2]),  # all right is as good as some right, all wrong pushes nothing
+        (positive_only, [0, 1, 2]),
+    ],
+)
+def test_the_signal_is_what_the_objective_compares(advantage, kept: list[int]) -> None:
+    """All right; all right, but shorter is better; one right; all wrong. Outcomes are equal in all
+    but the third.
+    """
+    of = policy()
+    batch = experience(of, [[0.7] * 3, [1.0, 0.9, 1.1], [1.0, 0.0, 0.0], [0.0] * 3])
+    groups = [
+        replace(group, outcome=(float(index < 2),) * 3) if index != 2 else group
+        for index, group in enumerate(batch.groups)
+    ]
+    batch = replace(batch, groups=tuple(groups))
+    module = module_of(of, advantage=advantage)
+    found = [group.problem.id for group, _ in module.select_groups(batch)]
+    assert found == [groups[index].problem.id for index in kept]
+    module.drop_zero_advantage = False
+    assert len(module.select_groups(batch)) == 4
+
+
 def test_an_iteration_without_any_signal_changes_nothing() -> None:
     trained, untouched = policy(), policy()
     _, trainer = train(trained, experience(trained, [[0.0, 0.0, 0.0]] * 4))
@@ -196,6 +249,113 @@ def test_older_segments_can_be_left_out_of_the_loss() -> None:
     close(gradients(trained), gradients(untouched))
 
 
+def ended_earlier(batch: Experience, *indices: int) -> Experience:
+    """The same, but these responses of every group ended in an older iteration."""
+
+    def older(rollout: Rollout) -> Rollout:
+        segments = tuple(replace(segment, version=0) for segment in rollout.segments)
+        return replace(rollout, segments=segments)
+
+    groups = [
+        replace(
+            g, rollouts=tuple(older(r) if i in indices else r for i, r in enumerate(g.rollouts))
+        )
+        for g in batch.groups
+    ]
+    return replace(batch, groups=tuple(groups))
+
+
+def test_the_baseline_is_over_what_is_trained() -> None:
+    """The first response ended earlier. Rewards of the others: (0, 0), (1, 0), (1, 0), (0, 1)."""
+    of = policy()
+    batch = ended_earlier(experience(of, REWARDS), 0)
+    module = module_of(of, loss_on="current_segment")
+    credited = module.select_groups(batch)
+    assert [group.problem.id for group, _ in credited] == [g.problem.id for g in batch.groups[1:]]
+    advantages = [advantage_G1[:, 0].tolist() for _, advantage_G1 in credited]
+    assert advantages == [[0.5, -0.5], [0.5, -0.5], [-0.5, 0.5]]
+    everything = module_of(of).select_groups(batch)
+    assert all(abs(float(advantage.sum())) < 1e-9 for _, advantage in everything)
+    assert [len(group.rollouts) for group, _ in everything] == [3, 3, 3, 3]
+
+
+@pytest.mark.parametrize("earlier", [(0, 1), (0, 1, 2)])
+def test_a_lone_response_has_no_baseline(earlier: tuple[int, ...]) -> None:
+    """One or none of three is trained: nothing to compare, but REINFORCE does not compare."""
+    of = policy()
+    batch = ended_earlier(experience(of, [[0.0, 0.0, 1.0]] * 4), *earlier)
+    compared = module_of(of, loss_on="current_segment")
+    alone = module_of(of, loss_on="current_segment", advantage=no_baseline)
+    assert compared.select_groups(batch) == []
+    assert len(alone.select_groups(batch)) == (4 if len(earlier) == 2 else 0)
+
+
+def test_the_mean_is_over_the_responses_that_are_trained() -> None:
+    """Two responses of three are trained in each of six groups: eq. (3) over twelve responses."""
+    trained, untouched = policy(), policy()
+    batch = ended_earlier(experience(trained, REWARDS[1:] * 2), 0)
+    train(trained, batch, loss_on="current_segment")
+    untouched.model.zero_grad()
+    for group in batch.groups:
+        mean = sum(group.reward[1:]) / 2
+        for rollout, reward in zip(group.rollouts[1:], group.reward[1:], strict=True):
+            logp = log_probability(untouched, group, rollout)
+            (-logp * (reward - mean) / 12).backward()
+    close(gradients(trained), gradients(untouched))
+
+
+def test_groups_are_shuffled_by_seed_and_iteration() -> None:
+    """Experience comes sorted by age; what is trained together must not depend on it."""
+    of = policy()
+    batch = experience(of, REWARDS)
+
+    def parts(iteration: int, **settings) -> list[list[tuple[int, ...]]]:
+        module = module_of(of, minibatches_per_iteration=2, **settings)
+        minibatches = module.minibatches(module.select_groups(batch), iteration)
+        return [
+            sorted(tuple(row.tolist()) for micro in part for row in micro.batch.targets)
+            for part in minibatches
+        ]
+
+    seen = [parts(iteration) for iteration in range(20)]
+    assert [len(part) for part in seen[0]] == [6, 6]
+    assert seen == [parts(iteration) for iteration in range(20)]  # as after a resume
+    # 6 ways to choose the first two of four groups
+    assert len({tuple(first) for first, _ in seen}) > 3
+    assert seen != [parts(iteration, seed=1) for iteration in range(20)]
+
+
+def test_the_mismatch_is_that_of_fresh_tokens() -> None:
+    """The engine reported 0 nats for every token: |log π_i| per token that version 1 sampled."""
+    of = policy()
+    batch = experience(of, REWARDS, old_segments=True)
+    _, trainer = train(of, batch, learning_rate=0.0)
+    expected, tokens = 0.0, 0
+    for group in batch.groups:
+        for rollout in group.rollouts:
+            fresh = len(rollout.segments[-1].tokens)
+            expected -= log_probabilities(of, group, rollout)[-fresh:].sum().item()
+            tokens += fresh
+    figures = trainer.callback_metrics
+    assert float(figures["train/engine_mismatch"]) == pytest.approx(expected / tokens, rel=1e-5)
+
+
+def test_without_fresh_tokens_there_is_no_mismatch() -> None:
+    of = policy()
+    _, trainer = train(of, ended_earlier(experience(of, REWARDS), 0, 1, 2))
+    assert "train/engine_mismatch" not in trainer.callback_metrics
+
+
+def test_figures_of_learning() -> None:
+    """Advantages are 2/3 and twice -1/3, or twice 1/3 and -2/3: mean square 2/9."""
+    of = policy()
+    _, trainer = train(of, experience(of, REWARDS), minibatches_per_iteration=2)
+    figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    assert figures["train/steps"] == 2
+    assert figures["train/learning_rate"] == pytest.approx(1e-3)
+    assert figures["train/advantage_std"] == pytest.approx((2 / 9) ** 0.5)
+
+
 def test_the_optimizer_forgets_between_iterations_unless_told_not_to() -> None:
     batch = experience(policy(), REWARDS)
     steps = {}
@@ -212,6 +372,27 @@ def test_the_engine_gets_the_weights_of_every_iteration() -> None:
     assert trainer.datamodule.versions == [0, 1, 2]
 
 
+def gpt2_with_dropout() -> Policy:
+    """Dropout of 0.1 behind the embeddings, in attention and behind every layer."""
+    torch.manual_seed(0)
+    tokenizer = policy().tokenizer
+    sizes = {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": 64}
+    config = GPT2Config(vocab_size=len(tokenizer), eos_token_id=1, bos_token_id=None, **sizes)
+    assert config.resid_pdrop == config.embd_pdrop == config.attn_pdrop == 0.1
+    return Policy(GPT2LMHeadModel(config), tokenizer)
+
+
+@pytest.mark.parametrize("share_prompts", [True, False])
+def test_dropout_does_not_move_the_policy(share_prompts: bool) -> None:
+    """At learning rate 0 the policy is its reference, in the minibatches after the first, too."""
+    of = gpt2_with_dropout()
+    assert of.model.training
+    settings = {"minibatches_per_iteration": 4, "learning_rate": 0.0}
+    _, trainer = train(of, experience(of, REWARDS), share_prompts=share_prompts, **settings)
+    assert float(trainer.callback_metrics["train/sequence_log_ratio"]) < 1e-5
+    assert float(trainer.callback_metrics["train/gradient_norm"]) > 1e-3
+
+
 def test_settings_that_cannot_work_are_refused_by_name() -> None:
     of = policy()
     batch = experience(of, REWARDS)
@@ -219,3 +400,5 @@ def test_settings_that_cannot_work_are_refused_by_name() -> None:
         train(of, batch, samples_per_problem=1)
     with pytest.raises(ValueError, match="loss_on='new'"):
         train(of, batch, loss_on="new")
+    with pytest.raises(ValueError, match=r"module\.temperature=0\.0"):
+        train(of, batch, temperature=0.0)

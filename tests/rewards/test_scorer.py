@@ -79,6 +79,37 @@ def test_parts_reward_and_outcome_by_hand(make_group):
     assert scored.rollouts == group.rollouts
 
 
+class Grades(Returns):
+    """The same as a verdict."""
+
+    outcome = True
+
+
+def test_a_response_is_as_right_as_the_strictest_verifier_says(make_group):
+    """Two verifiers, and a length reward that asks which responses are right."""
+    scorer = Scorer(
+        {
+            "length": LengthReward(weight=1.0),
+            "partly": Grades([1.0, 0.5, 1.0]),
+            "answer": Says(weight=2.0),
+        }
+    )
+    scored = scorer.score(make_group(["4", "4", "5"], lengths=[10, 20, 30]))
+    assert scored.outcome == (1.0, 0.5, 0.0)
+    assert scored.success_rate == 0.5
+    assert scored.parts["length"] == (0.5, 0.0, -0.5)
+    assert scored.reward == (1.0 + 2.0 + 0.5, 0.5 + 2.0, 1.0 - 0.5)
+
+
+@pytest.mark.parametrize("value", [2.0, -1.0, 1.001])
+def test_an_outcome_is_a_share(make_group, value):
+    """A reward that only shapes may be any number."""
+    group = make_group(["4", "5"])
+    assert Scorer({"a": Says(), "odd": Returns([value, 0.0])}).score(group).parts["odd"][0] == value
+    with pytest.raises(RewardError, match=f"'odd': rollout 0 got {value}, .* from 0 .* to 1"):
+        Scorer({"odd": Grades([value, 0.0])}).score(group)
+
+
 def test_scoring_twice_is_scoring_once(make_group):
     scorer = Scorer({"answer": Says(), "length": LengthReward()})
     once = scorer.score(make_group(["4", "5"], lengths=[1, 2]))

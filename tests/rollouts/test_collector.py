@@ -95,7 +95,7 @@ def test_a_loop_across_a_segment_border_ends_the_response() -> None:
     """1 2 | 1 2 1 2 ...: three copies of (1, 2) are complete at token 6, in the second segment of
     4.
     """
-    rule = Repetition(min_pattern=2, max_pattern=2, count=3)
+    rule = Repetition(max_pattern=2, tokens=6)
     c = collector(
         {1: [(1, 2) * 6]},
         segment_tokens=4,
@@ -177,7 +177,7 @@ def test_greedy_segments_equal_an_uncut_response_token_by_token(segment_tokens: 
             ),
             max_response_tokens=24,
             segment_tokens=segment,
-            temperature=0.0,
+            top_p=1e-6,  # the likeliest token
         )
         c = Collector(engine, policy, by_length, plan)
         pool = iter([task.problem(index) for index in range(6)])
@@ -193,5 +193,8 @@ def test_greedy_segments_equal_an_uncut_response_token_by_token(segment_tokens: 
 def test_bad_sizes_are_refused_by_name() -> None:
     with pytest.raises(ValueError, match="segment_tokens=0"):
         RolloutPlan(sizes=Sizes(), segment_tokens=0)
+    for temperature in (0, 0.0):
+        with pytest.raises(ValueError, match="temperature=0: greedy"):
+            RolloutPlan(sizes=Sizes(), temperature=temperature)
     with pytest.raises(ValueError, match=r"oversampling=0\.5"):
         RolloutPlan(sizes=Sizes(), oversampling=0.5)
