@@ -1,4 +1,4 @@
-"""Runs and how they follow each other: folders, resuming, and the stage a stage starts from.
+"""The chain of stages: what has to be trained, and which weights each stage starts from.
 
 A stage names the stage whose weights it starts from. Those are looked up by fingerprint, a hash of
 every setting they depend on, so that weights made with other settings are never taken by mistake.
@@ -8,14 +8,14 @@ with the command to run.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ROOT, ConfigError, build, fingerprint, load
+from k15.runs.folders import stage, unused_folder
+from k15.runs.resume import resumed
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
 WEIGHTS_DEPEND_ON = ("seed", "model", "data", "task", "module", "datamodule", "start_from")
@@ -108,11 +108,6 @@ def reward_models(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
     return stages
 
 
-def stage(config: DictConfig) -> str:
-    """The name of the stage, also where its YAML is a file of one's own."""
-    return Path(config.choices.stage).stem
-
-
 def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
     """The command line of the stage this one starts from: what it inherits of this one.
 
@@ -163,71 +158,3 @@ def new_run(config: DictConfig, argv: Sequence[str]) -> DictConfig:
             "choose another folder"
         )
     return config
-
-
-def save(config: DictConfig) -> None:
-    """Write the resolved configuration into the run's folder and print it."""
-    folder = Path(config.run_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    text = OmegaConf.to_yaml(config, resolve=True)
-    (folder / "config.yaml").write_text(text)
-    print(f"{text}run_dir: {folder}", flush=True)
-
-
-def unused_folder(parent: Path) -> Path:
-    """A folder named by the time."""
-    name = datetime.datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
-    candidates = (parent / name, *(parent / f"{name}-{n}" for n in range(2, 1000)))
-    return next(folder for folder in candidates if not folder.exists())
-
-
-def resumed(config: DictConfig) -> DictConfig:
-    """Continue a run: its folder, its start weights, its newest checkpoint.
-
-    `resume` is `last` (of `run_dir`, else the stage's newest run), a run's folder or a .ckpt file.
-    """
-    checkpoint = newest_checkpoint(config)
-    folder = checkpoint.parent.parent
-    saved = OmegaConf.load(folder / "config.yaml")
-    for key, value in flat(saved.model).items():
-        now = flat(OmegaConf.create(OmegaConf.to_container(config.model, resolve=True))).get(key)
-        if key != "path" and now != value:
-            raise ConfigError(
-                f"resume={config.resume}: the checkpoint is of another model: model.{key} is "
-                f"{value!r} there and "
-                f"{now!r} here; pass model.{key}={value} or start a new run"
-            )
-    config.model.path = saved.model.path
-    config.fingerprint = saved.fingerprint
-    config.run_dir, config.resume = str(folder), str(checkpoint)
-    return config
-
-
-def newest_checkpoint(config: DictConfig) -> Path:
-    """The checkpoint that `resume` means; raises ConfigError if there is none."""
-    asked = Path(config.resume)
-    if asked.suffix == ".ckpt" and asked.is_file():
-        return asked
-    if config.resume != "last":
-        folders = [asked]
-    elif config.run_dir is not None:
-        folders = [Path(config.run_dir)]
-    else:
-        folders = sorted(Path(config.outputs, stage(config)).glob("*"), reverse=True)
-    for folder in folders:
-        found = sorted(folder.glob("checkpoints/*.ckpt"))
-        if found:
-            return found[-1]
-    looked = ", ".join(str(folder) for folder in folders[:3]) or f"{config.outputs}/{stage(config)}"
-    raise ConfigError(f"resume={config.resume}: no checkpoint found in {looked}")
-
-
-def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted keys and values of a mapping."""
-    leaves: dict[str, Any] = {}
-    for key, value in node.items():
-        if OmegaConf.is_dict(value):
-            leaves |= flat(value, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = value
-    return leaves
