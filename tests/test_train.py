@@ -104,7 +104,7 @@ def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(tmp_path: Path) -> N
 
     # the same run, another model
     message = run(killed, "stage=rl", *settings, "model.hidden_size=64", "resume=last", code=2)
-    assert "model.hidden_size" in message and "another model" in message
+    assert "model.hidden_size is 32 there and 64 here" in message
     # a second run in the same folder would destroy the first
     message = run(killed, "stage=rl", *settings, code=2)
     assert "resume=last" in message

@@ -138,7 +138,17 @@ class RLDataModule(LightningDataModule):
         return {"sampler": self.sampler.state_dict(), "buffer": self.collector.buffer.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue where the checkpoint was written."""
+        """Continue where the checkpoint was written.
+
+        Raises ValueError if its unfinished groups are of other data or of another size.
+        """
+        samples = self.collector.plan.sizes.samples_per_problem
+        sizes = {len(group["rollouts"]) for group in state_dict["buffer"]["groups"]}
+        if sizes - {samples}:
+            raise ValueError(
+                f"sizes.samples_per_problem={samples}: the checkpoint holds unfinished groups of "
+                f"{max(sizes - {samples})} samples; resume with as many"
+            )
         problems = {problem.id: problem for problem in self.train}
         self.sampler.load_state_dict(state_dict["sampler"])
         self.collector.buffer.load_state_dict(state_dict["buffer"], problems)

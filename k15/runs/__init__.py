@@ -1,6 +1,6 @@
-"""Runs: their folders, how they follow each other and how they are resumed."""
+"""Runs: their folders, how they follow each other, how they are saved and resumed."""
 
 from k15.runs.chain import stages_to_run, weights_fingerprint
-from k15.runs.folders import save, stage, unused_folder
+from k15.runs.folders import opened, stage
 
-__all__ = ["save", "stage", "stages_to_run", "unused_folder", "weights_fingerprint"]
+__all__ = ["opened", "stage", "stages_to_run", "weights_fingerprint"]

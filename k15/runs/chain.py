@@ -13,12 +13,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ROOT, ConfigError, build, fingerprint, load
-from k15.runs.folders import stage, unused_folder
+from k15.config import ROOT, ConfigError, build, load
+from k15.runs.folders import check_unused, own_folder, stage
 from k15.runs.resume import resumed
+from k15.runs.settings import digest, settings
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
-WEIGHTS_DEPEND_ON = ("seed", "model", "data", "task", "module", "datamodule", "start_from")
 
 
 def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
@@ -28,9 +28,9 @@ def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
     """
     config = load("train", argv)
     check_parts(config)
-    judges = reward_models(config, argv)
     if config.resume is not None:
-        return [*judges, resumed(config)]
+        return [resumed(config)]
+    judges = reward_models(config, argv)
     earlier = [*judges, *([] if config.start_from is None else start(config, argv))]
     return [*earlier, new_run(config, argv)]
 
@@ -51,7 +51,7 @@ def check_parts(config: DictConfig) -> None:
 def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
     """Point `config.model.path` at the weights to start from; return the stages to train before."""
     if Path(config.start_from).is_dir():
-        config.model.path = str(config.start_from)
+        fill(config, "model.path", str(config.start_from))
         return []
     if config.model._target_ == BUILT_IN and config.model.path is not None:
         return []  # model.path already says which weights
@@ -63,7 +63,7 @@ def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
     found = find_model(config.outputs, config.start_from, weights_fingerprint(before))
     if found is not None:
         print(f"stage={stage(config)} starts from {found}")
-        config.model.path = str(found)
+        fill(config, "model.path", str(found))
         return []
     if config.model._target_ != BUILT_IN:
         raise ConfigError(
@@ -75,7 +75,7 @@ def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
         )
     print(f"stage={stage(config)} starts from stage={config.start_from}, which is trained first")
     stages = stages_to_run(before)
-    config.model.path = f"{stages[-1].run_dir}/model"
+    fill(config, "model.path", f"{stages[-1].run_dir}/model")
     return stages
 
 
@@ -103,9 +103,15 @@ def reward_models(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
         if found is None:
             print(f"rewards.{name} needs stage={reward.trained_by}, which is trained first")
             stages += stages_to_run(before)
-        reward.path = str(found or f"{stages[-1].run_dir}/model")
+        fill(config, f"rewards.{name}.path", str(found or f"{stages[-1].run_dir}/model"))
         print(f"rewards.{name} is the model in {reward.path}")
     return stages
+
+
+def fill(config: DictConfig, key: str, path: str) -> None:
+    """Set a path that was found, and keep what the command line said of it."""
+    config.asked[key] = OmegaConf.select(config, key)
+    OmegaConf.update(config, key, path)
 
 
 def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
@@ -133,7 +139,7 @@ def chosen(argv: Sequence[str], keys: Sequence[str]) -> list[str]:
 def weights_fingerprint(argv: Sequence[str]) -> str:
     """Hash of everything the weights of a stage depend on, the stages before it included."""
     config = load("train", argv)
-    own = fingerprint(config, WEIGHTS_DEPEND_ON)
+    own = digest(settings(config))
     if config.start_from is None or Path(config.start_from).is_dir():
         return own
     return f"{own}-{weights_fingerprint(earlier_argv(config, argv))[:10]}"
@@ -148,13 +154,9 @@ def find_model(outputs: str, stage: str, wanted: str) -> Path | None:
 
 
 def new_run(config: DictConfig, argv: Sequence[str]) -> DictConfig:
-    """Give the run a folder of its own and write the resolved configuration into it."""
+    """Give the run a folder of its own."""
     config.fingerprint = weights_fingerprint(argv)
     if config.run_dir is None:
-        config.run_dir = str(unused_folder(Path(config.outputs, stage(config))))
-    elif any(Path(config.run_dir).glob("checkpoints/*.ckpt")):
-        raise ConfigError(
-            f"run_dir={config.run_dir}: a run is there already; continue it with resume=last, or "
-            "choose another folder"
-        )
+        config.run_dir = str(own_folder(config))
+    check_unused(Path(config.run_dir))
     return config

@@ -1,63 +1,125 @@
-"""Going on with a run: its folder, its start weights, its newest checkpoint."""
+"""Going on with a run: in its folder, from its newest checkpoint, with its settings."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ConfigError
-from k15.runs.folders import stage
+from k15.runs.checkpoints import epochs_done, fault
+from k15.runs.folders import SAVED, SETTINGS, stage
+from k15.runs.settings import Settings, digest, settings, under
+
+LENGTH = "trainer.max_epochs"
 
 
 def resumed(config: DictConfig) -> DictConfig:
-    """Continue a run: its folder, its start weights, its newest checkpoint.
+    """Continue a run: its folder, the paths that were filled in for it, its newest checkpoint.
 
     `resume` is `last` (of `run_dir`, else the stage's newest run), a run's folder or a .ckpt file.
+
+    Raises ConfigError if there is no checkpoint that can be trusted, if the run is longer already
+    than `trainer.max_epochs`, or naming the settings that are others than the run's and not in
+    `resume_allow`.
     """
     checkpoint = newest_checkpoint(config)
     folder = checkpoint.parent.parent
-    saved = OmegaConf.load(folder / "config.yaml")
-    for key, value in flat(saved.model).items():
-        now = flat(OmegaConf.create(OmegaConf.to_container(config.model, resolve=True))).get(key)
-        if key != "path" and now != value:
-            raise ConfigError(
-                f"resume={config.resume}: the checkpoint is of another model: model.{key} is "
-                f"{value!r} there and "
-                f"{now!r} here; pass model.{key}={value} or start a new run"
-            )
-    config.model.path = saved.model.path
-    config.fingerprint = saved.fingerprint
+    if not (folder / SETTINGS).is_file():
+        raise ConfigError(
+            f"resume={config.resume}: {folder} is not the folder of a run (it has no {SETTINGS}); "
+            "a checkpoint needs its run around it"
+        )
+    check_length(config, checkpoint)
+    before, now = json.loads((folder / SETTINGS).read_text()), settings(config)
+    check_same(before, now, config)
+    saved = OmegaConf.load(folder / SAVED)
+    for key in saved.asked:
+        OmegaConf.update(config, key, OmegaConf.select(saved, key))
+    config.asked = saved.asked
+    config.fingerprint = (
+        saved.fingerprint if before == now else digest({**now, "after": saved.fingerprint})
+    )
     config.run_dir, config.resume = str(folder), str(checkpoint)
     return config
 
 
 def newest_checkpoint(config: DictConfig) -> Path:
-    """The checkpoint that `resume` means; raises ConfigError if there is none."""
+    """The checkpoint that `resume` means: of a run the newest that is whole; says in a line which
+    are not.
+
+    Raises ConfigError if there is none.
+    """
     asked = Path(config.resume)
     if asked.suffix == ".ckpt" and asked.is_file():
+        if reason := fault(asked):
+            raise ConfigError(f"resume={asked}: it {reason}; take another, or resume=last")
         return asked
-    if config.resume != "last":
-        folders = [asked]
-    elif config.run_dir is not None:
-        folders = [Path(config.run_dir)]
-    else:
-        folders = sorted(Path(config.outputs, stage(config)).glob("*"), reverse=True)
-    for folder in folders:
-        found = sorted(folder.glob("checkpoints/*.ckpt"))
-        if found:
-            return found[-1]
-    looked = ", ".join(str(folder) for folder in folders[:3]) or f"{config.outputs}/{stage(config)}"
-    raise ConfigError(f"resume={config.resume}: no checkpoint found in {looked}")
+    folder = asked if config.resume != "last" else last_run(config)
+    files = sorted(folder.glob("checkpoints/*.ckpt"), reverse=True)
+    for file in files:
+        if not (reason := fault(file)):
+            return file
+        print(f"{file} {reason}; it is passed over", flush=True)
+    hint = "none of them is whole" if files else "it was ended before its first one"
+    raise ConfigError(f"resume={config.resume}: no checkpoint found in {folder}: {hint}")
 
 
-def flat(node: Any, prefix: str = "") -> dict[str, Any]:
-    """Dotted keys and values of a mapping."""
-    leaves: dict[str, Any] = {}
-    for key, value in node.items():
-        if OmegaConf.is_dict(value):
-            leaves |= flat(value, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = value
-    return leaves
+def last_run(config: DictConfig) -> Path:
+    """The run that `resume=last` means; raises ConfigError if the stage has none."""
+    if config.run_dir is not None:
+        return Path(config.run_dir)
+    runs = sorted(Path(config.outputs, stage(config)).glob(f"*/{SAVED}"))
+    if not runs:
+        raise ConfigError(
+            f"resume=last: no checkpoint found, for there is no run in {config.outputs}/"
+            f"{stage(config)}"
+        )
+    return runs[-1].parent
+
+
+def check_length(config: DictConfig, checkpoint: Path) -> None:
+    """Raise ConfigError if fewer epochs are asked for than are done."""
+    done = epochs_done(checkpoint) or 0
+    if epochs(config.trainer.max_epochs) < done:
+        raise ConfigError(
+            f"{LENGTH}={config.trainer.max_epochs}: {done} are done in {checkpoint}; ask for "
+            "as many or more"
+        )
+
+
+def check_same(before: Settings, now: Settings, config: DictConfig) -> None:
+    """Raise ConfigError naming each setting that differs, unless it is allowed to; a longer run is
+    no other run.
+    """
+    allowed = tuple(config.resume_allow)
+    faults = []
+    for key in changed(before, now):
+        if key == LENGTH and epochs(now[key]) > epochs(before[key]):
+            continue
+        there, here = (values.get(key, "absent") for values in (before, now))
+        if under(key, allowed):
+            print(f"from here on {key} is {here}, no longer {there}", flush=True)
+            continue
+        faults.append(
+            f"resume={config.resume}: {key} is {there!r} there and {here!r} here; give it as it "
+            f"was, or resume_allow=[{key}]"
+        )
+    if faults:
+        raise ConfigError("\n".join(faults))
+
+
+def changed(before: Settings, now: Settings) -> Sequence[str]:
+    """The keys whose values differ, or that only one side has."""
+    absent = object()
+    keys = sorted({*before, *now})
+    return [key for key in keys if before.get(key, absent) != now.get(key, absent)]
+
+
+def epochs(value: Any) -> float:
+    """`trainer.max_epochs` as a number: null and -1 are without end."""
+    return inf if value in (None, -1) else value
