@@ -231,6 +231,7 @@ def load_policy(path: str | None, dtype: str = "float32", attention: str | None 
     how = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
     with refused(path, "weights"):
         model = loader.from_pretrained(path, **how)
+    with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)
     return Policy(model, processor)
 

@@ -1,5 +1,6 @@
 """A resumed run is the run it was: its newest whole checkpoint, its settings, its data."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -186,3 +187,21 @@ def test_a_new_run_does_not_mix_with_an_old_one() -> None:
     assert "a run is there already" in refused(*argv)
     with pytest.raises(ConfigError, match="a run is there already"), runs.opened(planned):
         pass
+
+
+def test_two_processes_do_not_train_in_one_folder() -> None:
+    """Neither two that start, nor two that resume."""
+    folder = started(RL, name_of(0))
+    with runs.opened(resume(*RL, "resume=last")), pytest.raises(ConfigError) as error:
+        runs.opened(resume(*RL, "resume=last")).__enter__()
+    assert f"run_dir={folder}: process {os.getpid()} is writing there" in str(error.value)
+    with runs.opened(resume(*RL, "resume=last")):
+        pass
+
+
+def test_only_the_first_of_several_ranks_opens_the_folder(monkeypatch) -> None:
+    folder = started(RL, name_of(0))
+    with runs.opened(resume(*RL, "resume=last")):
+        monkeypatch.setenv("LOCAL_RANK", "1")
+        with runs.opened(resume(*RL, "resume=last", "threads=3")):
+            assert "threads: 1" in (folder / "config.yaml").read_text()
