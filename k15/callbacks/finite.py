@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import torch
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
@@ -48,8 +47,8 @@ class StopWhenNotFinite(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """Raises ConfigError naming the iteration, or the step, and the file."""
-        loss, self._losses = torch.stack(self._losses).sum(), []
         norm = gradient_norm(optimizer)
+        loss, self._losses = sum(self._losses, norm.new_zeros(())), []
         scaled = isinstance(trainer.precision_plugin, MixedPrecision) and (
             trainer.precision_plugin.scaler is not None
         )

@@ -10,7 +10,7 @@ from random import Random
 
 from torch.utils.data import DataLoader, Sampler
 
-from k15.datamodules.loader import ResumableData, ResumableLoader
+from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.models.batching import cut, expanded_length
 from k15.models.policy import Policy
@@ -102,7 +102,7 @@ class DemonstrationData(ResumableData):
     def val_dataloader(self) -> DataLoader:
         """Demonstrations of problems that are not trained on."""
         batches = self._batches(self.held_out)
-        return DataLoader(self.held_out, batch_sampler=batches, collate_fn=list)  # type: ignore[arg-type]
+        return OwnRandomLoader(self.held_out, batch_sampler=batches, collate_fn=list)
 
     def _examples(self, first: int, split: Split) -> Iterator[Example]:
         for problem, response in demonstrations(

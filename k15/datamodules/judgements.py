@@ -8,7 +8,7 @@ from typing import ClassVar, Protocol
 from torch.utils.data import DataLoader
 
 from k15.datamodules.demonstrations import LengthBuckets
-from k15.datamodules.loader import ResumableData, ResumableLoader
+from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.models.policy import Policy
 from k15.problems.records import read_records
 from k15.problems.rows import Names, Row, renamed
@@ -172,7 +172,7 @@ class JudgementData(ResumableData):
         """Judgements of questions that are not trained on."""
         questions = self._held_out_questions
         batches = self._batches(questions)
-        return DataLoader(questions, batch_sampler=batches, collate_fn=flat)  # type: ignore[arg-type]
+        return OwnRandomLoader(questions, batch_sampler=batches, collate_fn=flat)
 
     def _examples(self, split: Split) -> Iterator[list[JudgedExample]]:
         for number, group in enumerate(self.source.questions(split)):

@@ -1,4 +1,4 @@
-"""Training that goes on in the middle of an epoch."""
+"""Loaders for training that goes on in the middle of an epoch."""
 
 from __future__ import annotations
 
@@ -32,15 +32,20 @@ class ResumableData(LightningDataModule):
         self.first_batch = state_dict["batches"]
 
 
-class ResumableLoader(DataLoader):
-    """The training batches of the data it is `within`, in an order that is the same every time.
-
-    It draws nothing from torch's global random state, as a plain DataLoader does when an epoch
-    begins: a resumed run would have drawn once more.
+class OwnRandomLoader(DataLoader):
+    """Draws nothing from torch's global random state, as a plain DataLoader does when it begins: a
+    resumed run would draw once more, and one that is validated more often, too.
     """
 
-    def __init__(self, *arguments: Any, within: ResumableData, **options: Any) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         options["generator"] = options.get("generator") or torch.Generator()
+        super().__init__(*arguments, **options)
+
+
+class ResumableLoader(OwnRandomLoader):
+    """The training batches of the data it is `within`, in an order that is the same every time."""
+
+    def __init__(self, *arguments: Any, within: ResumableData, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.within = within
 

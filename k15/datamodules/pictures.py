@@ -6,7 +6,7 @@ from itertools import islice
 
 from torch.utils.data import DataLoader
 
-from k15.datamodules.loader import ResumableData, ResumableLoader
+from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.tasks.base import Split
 from k15.types import Problem
@@ -49,7 +49,7 @@ class PictureData(ResumableData):
 
     def val_dataloader(self) -> DataLoader:
         """Pictures of problems that are not trained on."""
-        return DataLoader(self.held_out, self.pictures_per_batch, collate_fn=list)  # type: ignore[arg-type]
+        return OwnRandomLoader(self.held_out, self.pictures_per_batch, collate_fn=list)
 
     def _problems(self, first: int, number: int, split: Split) -> list[Problem]:
         drawn = demonstrations(

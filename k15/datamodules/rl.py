@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from k15.config.errors import ConfigError
+from k15.datamodules.loader import OwnRandomLoader
 from k15.datamodules.samplers import Sampler
 from k15.datamodules.sources import ProblemSource
 from k15.engines.protocol import RolloutEngine
@@ -127,11 +128,11 @@ class RLDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """One `Experience` per epoch."""
-        return DataLoader(OneExperience(self._collect), batch_size=None)
+        return OwnRandomLoader(OneExperience(self._collect), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
         """The held-out problems, answered by the current policy."""
-        return DataLoader(OneExperience(self._evaluate), batch_size=None)
+        return OwnRandomLoader(OneExperience(self._evaluate), batch_size=None)
 
     def state_dict(self) -> dict[str, Any]:
         """Sampler and unfinished rollouts: what the next iteration starts from."""

@@ -30,6 +30,8 @@ def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
     check_parts(config)
     if config.resume is not None:
         return [resumed(config)]
+    if config.run_dir is not None:
+        check_unused(Path(config.run_dir))
     judges = reward_models(config, argv)
     earlier = [*judges, *([] if config.start_from is None else start(config, argv))]
     return [*earlier, new_run(config, argv)]
@@ -158,5 +160,4 @@ def new_run(config: DictConfig, argv: Sequence[str]) -> DictConfig:
     config.fingerprint = weights_fingerprint(argv)
     if config.run_dir is None:
         config.run_dir = str(own_folder(config))
-    check_unused(Path(config.run_dir))
     return config

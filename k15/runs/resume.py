@@ -84,11 +84,10 @@ def last_run(config: DictConfig) -> Path:
 
 def check_length(config: DictConfig, checkpoint: Path) -> None:
     """Raise ConfigError if fewer epochs are asked for than are done."""
-    done = epochs_done(checkpoint) or 0
-    if epochs(config.trainer.max_epochs) < done:
+    done, asked = epochs_done(checkpoint) or 0, OmegaConf.select(config, LENGTH)
+    if epochs(asked) < done:
         raise ConfigError(
-            f"{LENGTH}={config.trainer.max_epochs}: {done} are done in {checkpoint}; ask for "
-            "as many or more"
+            f"{LENGTH}={asked}: {done} are done in {checkpoint}; ask for as many or more"
         )
 
 
@@ -99,7 +98,7 @@ def check_same(before: Settings, now: Settings, config: DictConfig) -> None:
     allowed = tuple(config.resume_allow)
     faults = []
     for key in changed(before, now):
-        if key == LENGTH and epochs(now[key]) > epochs(before[key]):
+        if key == LENGTH and epochs(now.get(key)) > epochs(before.get(key)):
             continue
         there, here = (values.get(key, "absent") for values in (before, now))
         if under(key, allowed):

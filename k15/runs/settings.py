@@ -41,7 +41,8 @@ def settings(config: DictConfig) -> Settings:
     asked = dict(leaves(OmegaConf.to_container(config, resolve=False))) | dict(config.asked)
     free = (*FREE, *watchers(config))
     kept = {key: value for key, value in asked.items() if not under(key, free)}
-    return {key: with_checksum(config, key, kept[key]) for key in sorted(kept)}
+    found = {key: with_checksum(config, key, kept[key]) for key in sorted(kept)}
+    return json.loads(json.dumps(found))  # as a file gives them back
 
 
 def digest(values: Mapping[str, Any]) -> str:

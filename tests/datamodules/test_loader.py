@@ -15,6 +15,7 @@ from k15.runs.checkpoint_io import SealedCheckpoints
 from k15.tasks.make24 import Make24
 
 DROPOUT = 0.1
+pytestmark = pytest.mark.filterwarnings("ignore:.*your dataloader is not resumable")  # it is
 
 
 class Killed(Exception):
@@ -77,3 +78,18 @@ def test_resumed_in_the_middle_of_an_epoch(settings: dict, kill_after: int, tmp_
     assert all(torch.equal(whole[name], resumed[name]) for name in whole)
     names = [sorted(file.name for file in (tmp_path / f).iterdir()) for f in ("whole", "killed")]
     assert names[0] == names[1]
+
+
+def test_weights_do_not_depend_on_how_often_they_are_validated(tmp_path: Path) -> None:
+    never = fit(tmp_path / "never", limit_val_batches=0)
+    often = fit(tmp_path / "often", val_check_interval=2)
+    assert all(torch.equal(never[name], often[name]) for name in never)
+
+
+def test_validated_in_the_middle_of_an_epoch_and_resumed_there(tmp_path: Path) -> None:
+    whole = fit(tmp_path / "whole", val_check_interval=2)
+    with pytest.raises(Killed):
+        fit(tmp_path / "killed", kill_after=6, val_check_interval=2)
+    newest = max((tmp_path / "killed").glob("*.ckpt"))
+    resumed = fit(tmp_path / "killed", resume=newest, val_check_interval=2)
+    assert all(torch.equal(whole[name], resumed[name]) for name in whole)
