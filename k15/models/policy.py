@@ -235,6 +235,7 @@ def load_policy(path: str | None, dtype: str = "float32", attention: str | None 
         mend_generation_config(model.generation_config)
     return Policy(model, processor)
 
+
 def mend_generation_config(defaults: GenerationConfig) -> None:
     """Make a folder's defaults for sampling such that they can be saved again, after all training.
 

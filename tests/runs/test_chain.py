@@ -62,7 +62,7 @@ def test_a_stage_that_was_trained_otherwise_is_not_taken(tmp_path: Path) -> None
     [
         "trainer.limit_train_batches=1",
         "trainer.precision=bf16-mixed",
-        "callbacks.x={_target_: my.Swa}",
+        "callbacks.x={_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: x}",
     ],
 )
 def test_weights_trained_by_another_trainer_are_not_taken(word: str, tmp_path: Path) -> None:
