@@ -17,8 +17,8 @@ from k15.config import build, exit_on_error
 def main(argv: Sequence[str]) -> None:
     """Train the stage, and before it the stages it starts from if their weights are missing."""
     for config in runs.stages_to_run(argv):
-        runs.save(config)
-        train(config)
+        with runs.opened(config):
+            train(config)
 
 
 def train(config: DictConfig) -> None:

@@ -92,7 +92,7 @@ def quiet() -> None:
         ".*IterableDataset.*has `__len__` defined.*",  # on purpose: see k15.datamodules.rl
         ".*overridden `transfer_batch_to_device`.*",  # batches are plain data
         ".*number of training batches.*smaller than the logging interval.*",
-        ".*Checkpoint directory .* exists and is not empty.*",  # a resumed run
+        ".*your dataloader is not resumable.*",  # it is: see k15.datamodules.loader
         ".*isinstance\\(treespec, LeafSpec\\).*",
     ):
         warnings.filterwarnings("ignore", message)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -37,12 +38,17 @@ def command(*arguments: str) -> list[str]:
     return [sys.executable, str(TRAIN), *arguments]
 
 
+def environment() -> dict[str, str]:
+    """Temporary files lie on another file system than the runs."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": "/dev/shm"}
+
+
 def run(folder: Path, *arguments: str, code: int = 0) -> str:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    folder.mkdir(exist_ok=True)
     result = subprocess.run(
         command(*arguments),
         cwd=folder,
-        env=environment,
+        env=environment(),
         capture_output=True,
         text=True,
         timeout=DEADLINE,
@@ -52,23 +58,24 @@ def run(folder: Path, *arguments: str, code: int = 0) -> str:
     return result.stdout + result.stderr
 
 
-def kill_during_iteration(folder: Path, iteration: int, *arguments: str) -> None:
-    """Start a run; kill -9 once the checkpoint of the iteration before is there, mid-iteration."""
+def end(folder: Path, when: str, *arguments: str, by: int = signal.SIGKILL) -> str:
+    """Start a run in `run`; end it as soon as there is a file in its folder that matches `when`."""
+    folder.mkdir(exist_ok=True)
     process = subprocess.Popen(
         command(*arguments),
         cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     )
-    checkpoint = folder / "run" / "checkpoints" / f"epoch={iteration - 1:05d}.ckpt"
     deadline = time.monotonic() + DEADLINE
-    while not checkpoint.exists():
-        assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint came"
-        time.sleep(0.005)
-    process.send_signal(signal.SIGKILL)
-    process.wait(timeout=DEADLINE)
+    while not any((folder / "run").glob(when)):
+        assert process.poll() is None, "the run ended before it could be ended"
+        assert time.monotonic() < deadline, f"no {when} came"
+        time.sleep(0.0005)
+    process.send_signal(by)
+    return process.communicate(timeout=DEADLINE)[0]
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -81,13 +88,15 @@ def same_weights(one: Path, other: Path) -> bool:
 def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(tmp_path: Path) -> None:
     """Sampler, success rates, unfinished rollouts, optimizer and random state all come back."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    whole.mkdir()
-    killed.mkdir()
     settings = [*SMALL, "run_dir=run", "module.reset_optimizer=false"]
     run(whole, "stage=rl", *settings)
-    kill_during_iteration(killed, 3, "stage=rl", *settings)
+    end(killed, "checkpoints/epoch=00001.ckpt", "stage=rl", *settings)
+    for when in ("checkpoints/.epoch=00003.ckpt.*", "rollouts/iteration_0005.jsonl"):
+        end(killed, when, "stage=rl", *settings, "resume=last")
     assert not (killed / "run" / "model").exists()
     run(killed, "stage=rl", *settings, "resume=last")
+    kept = ["epoch=00004.ckpt", "epoch=00005.ckpt"]
+    assert sorted(file.name for file in (killed / "run" / "checkpoints").iterdir()) == kept
     assert same_weights(whole / "run", killed / "run")
     rollouts = [sorted((f / "run" / "rollouts").glob("*.jsonl")) for f in (whole, killed)]
     assert len(rollouts[0]) == 6
@@ -104,10 +113,74 @@ def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(tmp_path: Path) -> N
 
     # the same run, another model
     message = run(killed, "stage=rl", *settings, "model.hidden_size=64", "resume=last", code=2)
-    assert "model.hidden_size" in message and "another model" in message
+    assert "model.hidden_size is 32 there and 64 here" in message
     # a second run in the same folder would destroy the first
     message = run(killed, "stage=rl", *settings, code=2)
     assert "resume=last" in message
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_ctrl_c_in_iterations_without_signal(tmp_path: Path) -> None:
+    """A fresh model is never right: no group is trained on, and every iteration is kept."""
+    signal_free = ["stage=rl", *SMALL, "module.drop_zero_variance=true", "run_dir=run"]
+    whole, ended = tmp_path / "whole", tmp_path / "ended"
+    assert run(whole, *signal_free).count("groups 0+") == 6
+    output = end(ended, "rollouts/iteration_0004.jsonl", *signal_free, by=signal.SIGINT)
+    assert re.search(r"interrupted after \d of 6 iterations; .*resume=last goes on", output)
+    run(ended, *signal_free, "resume=last")
+    assert same_weights(whole / "run", ended / "run")
+    for file in (whole / "run" / "rollouts").iterdir():
+        assert file.read_text() == (ended / "run" / "rollouts" / file.name).read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_sft_killed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
+    """Behind a checkpoint, and while one is written."""
+    sft = ["stage=sft", *SMALL[:3], "datamodule.tokens=20000", "run_dir=run"]
+    sft += ["callbacks.checkpoint.every_n_steps=4", "trainer.enable_progress_bar=false"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    run(whole, *sft)
+    end(killed, "checkpoints/epoch=00000-step=00000004.ckpt", *sft)
+    end(killed, "checkpoints/.epoch=00000-step=00000012.*", *sft, "resume=last")
+    run(killed, *sft, "resume=last")
+    assert same_weights(whole / "run", killed / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_damaged_newest_checkpoint_is_passed_over(tmp_path: Path) -> None:
+    settings = ["stage=rl", *SMALL, "run_dir=run"]
+    whole, damaged = tmp_path / "whole", tmp_path / "damaged"
+    run(whole, *settings)
+    end(damaged, "checkpoints/epoch=00003.ckpt", *settings)
+    newest = max((damaged / "run" / "checkpoints").glob("*.ckpt"))
+    newest.write_bytes(newest.read_bytes()[:1000])
+    output = run(damaged, *settings, "resume=last")
+    assert f"{newest.name} is torn" in output
+    assert same_weights(whole / "run", damaged / "run")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_a_full_disk_is_a_line_and_the_run_goes_on_when_there_is_room(tmp_path: Path) -> None:
+    """A file system with room for one checkpoint and part of the next, then for all."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "k15-test", str(tmp_path)]
+    mounted = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if mounted.returncode:
+        pytest.skip(f"cannot mount a small file system: {mounted.stderr.strip()}")
+    try:
+        settings = ["stage=rl", *SMALL, "run_dir=run", "logger=null"]
+        message = run(tmp_path, *settings, code=2)
+        assert "Traceback" not in message
+        assert re.search(r"error: .*(cannot be written: )?No space left on device", message)
+        assert list((tmp_path / "run" / "checkpoints").glob("*.ckpt"))
+        subprocess.run(["mount", "-o", "remount,size=100m", str(tmp_path)], check=True)
+        run(tmp_path, *settings, "resume=last")
+        assert (tmp_path / "run" / "model" / "model.safetensors").is_file()
+    finally:
+        subprocess.run(["umount", str(tmp_path)], check=True)
 
 
 @pytest.mark.slow
@@ -140,6 +213,22 @@ def test_errors_come_before_torch_and_without_traceback(tmp_path: Path) -> None:
     assert "did you mean trainer.max_epochs" in message and "Traceback" not in message
     message = run(tmp_path, "stage=rl", "resume=last", code=2)
     assert "no checkpoint found" in message
+
+
+def test_help_that_nobody_reads_to_its_end() -> None:
+    words = f"{sys.executable} {TRAIN} --help | head -1"
+    result = subprocess.run(words, shell=True, capture_output=True, text=True, check=True)
+    assert (result.stdout, result.stderr) == (
+        "Train one stage of the Kimi k1.5 recipe.\n",
+        "",
+    )
+
+
+def test_a_folder_that_cannot_be_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for where in ("run_dir=file/run", "outputs=file", "run_dir=/sys/run"):
+        message = run(tmp_path, "stage=rl", "start_from=null", where, code=2)
+        assert message.count("error:") == 1 and "Traceback" not in message, message
 
 
 def test_sizes_that_do_not_divide_are_refused_before_any_weight_is_loaded(tmp_path: Path) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shutil import rmtree
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from k15.folders import UNFINISHED, write_text
 from k15.models.policy import Policy
 
 
@@ -18,10 +20,20 @@ class Export(Callback):
         self.fingerprint = fingerprint
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save once, from rank 0; the fingerprint comes last, as the sign that all is there.
-
-        An interrupted or failed `fit` does not come here.
-        """
+        """Save once, from rank 0. An interrupted or failed `fit` does not come here."""
         if trainer.is_global_zero:
-            self.policy.save(self.run_dir / "model")
-            (self.run_dir / "fingerprint").write_text(self.fingerprint)
+            self.write()
+
+    def write(self) -> None:
+        """Put the folder in its place as a whole; the fingerprint comes last, as the sign that it
+        is there. A model of the same run that was shorter then makes room.
+        """
+        model, mark = self.run_dir / "model", self.run_dir / "fingerprint"
+        unfinished = self.run_dir / f"model{UNFINISHED}"
+        rmtree(unfinished, ignore_errors=True)  # of a killed process
+        self.policy.save(unfinished)
+        mark.unlink(missing_ok=True)
+        if model.exists():
+            rmtree(model)
+        unfinished.rename(model)
+        write_text(mark, self.fingerprint)

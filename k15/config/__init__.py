@@ -28,21 +28,19 @@ Result
 
 from __future__ import annotations
 
-import hashlib
-import json
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from k15.config.errors import ConfigError
+from k15.config.exits import exit_on_error
 from k15.config.groups import Tree, merge, settle, usage
-from k15.config.nodes import build, faults, plain
+from k15.config.nodes import build, faults
 from k15.config.overrides import apply, keys, parse, spread, stray
+from k15.config.show import shown
 
-__all__ = ["ConfigError", "build", "exit_on_error", "fingerprint", "load"]
+__all__ = ["ConfigError", "build", "exit_on_error", "load", "shown"]
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
 
@@ -50,8 +48,7 @@ ROOT = Path(__file__).resolve().parents[2] / "configs"
 def load(entry: str, argv: Sequence[str], root: Path = ROOT) -> DictConfig:
     """Compose `root/<entry>.yaml` with the words of the command line, and check all of it.
 
-    `--help` prints the usage, `--cfg` the config with its interpolations resolved; both end the
-    program with status 0.
+    `--help` prints the usage, `--cfg` the config as `shown`; both end the program with status 0.
 
     Raises:
         ConfigError: a file, a choice or a value that cannot be read; else all the keys, types,
@@ -63,7 +60,7 @@ def load(entry: str, argv: Sequence[str], root: Path = ROOT) -> DictConfig:
         raise SystemExit(0)
     config = _compose(tree, [word for word in argv if word != "--cfg"])
     if "--cfg" in argv:
-        print(OmegaConf.to_yaml(config, resolve=True), end="")
+        print(shown(config), end="")
         raise SystemExit(0)
     return config
 
@@ -80,26 +77,3 @@ def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
     if found:
         raise ConfigError("\n".join(found))
     return config
-
-
-@contextmanager
-def exit_on_error() -> Iterator[None]:
-    """End the program with `error: ...` and status 2 on a ConfigError; decorates a main, too."""
-    try:
-        yield
-    except ConfigError as error:
-        for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
-def fingerprint(config: DictConfig, keys: Sequence[str]) -> str:
-    """Ten hex digits that tell whether the resolved values of these top-level keys are the same.
-
-    Raises:
-        ConfigError: a key that the config does not have.
-    """
-    if missing := [key for key in keys if key not in list(config)]:
-        raise ConfigError(f"fingerprint of {', '.join(missing)}: no such top-level key")
-    values = json.dumps({key: plain(config[key]) for key in keys}, sort_keys=True)
-    return hashlib.sha256(values.encode()).hexdigest()[:10]

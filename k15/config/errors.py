@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 
@@ -34,3 +35,9 @@ def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
 def one_line(error: Exception) -> str:
     """The message of somebody else's error as the end of a line of ours."""
     return " ".join(str(error).split())
+
+
+def raised_by(error: Exception) -> str:
+    """The name of the module in which it was raised."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", ""))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -13,7 +12,7 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError, OmegaConfBaseException
 
-from k15.config.errors import ConfigError, did_you_mean
+from k15.config.errors import ConfigError, did_you_mean, raised_by
 from k15.config.signatures import check
 
 RESERVED = ("_target_", "_partial_")
@@ -137,13 +136,7 @@ def _noting(where: str) -> Iterator[None]:
     except ConfigError:
         raise
     except Exception as error:
-        if isinstance(error, ValueError) and _raised_by(error).startswith("k15."):
+        if isinstance(error, ValueError) and raised_by(error).startswith("k15."):
             raise ConfigError(f"{error}\nwhile building {where}") from error
         error.add_note(f"while building {where}")
         raise
-
-
-def _raised_by(error: Exception) -> str:
-    """The name of the module in which it was raised."""
-    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__", ""))

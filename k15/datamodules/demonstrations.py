@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from random import Random
 
-from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader, Sampler
 
+from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.models.batching import cut, expanded_length
 from k15.models.policy import Policy
@@ -44,7 +44,7 @@ class LengthBuckets(Sampler[list[int]]):
         return iter(self.batches)
 
 
-class DemonstrationData(LightningDataModule):
+class DemonstrationData(ResumableData):
     """`tokens` of demonstrations to train on, in prompt and response tokens; one epoch.
 
     `give_up` and `max_trials` say how patient the demonstrator is (see `k15.tasks.base.Task`).
@@ -96,11 +96,13 @@ class DemonstrationData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Batches of `Example`s, each under the token budget."""
-        return self._loader(self.train)
+        batches = self._batches(self.train)
+        return ResumableLoader(self.train, within=self, batch_sampler=batches, collate_fn=list)
 
     def val_dataloader(self) -> DataLoader:
         """Demonstrations of problems that are not trained on."""
-        return self._loader(self.held_out)
+        batches = self._batches(self.held_out)
+        return OwnRandomLoader(self.held_out, batch_sampler=batches, collate_fn=list)
 
     def _examples(self, first: int, split: Split) -> Iterator[Example]:
         for problem, response in demonstrations(
@@ -117,10 +119,9 @@ class DemonstrationData(LightningDataModule):
                 images=problem.images,
             )
 
-    def _loader(self, examples: list[Example]) -> DataLoader:
+    def _batches(self, examples: list[Example]) -> LengthBuckets:
         lengths = [expanded_length(self.policy, example) for example in examples]
-        batches = LengthBuckets(lengths, self.tokens_per_batch, self.seed)
-        return DataLoader(examples, batch_sampler=batches, collate_fn=list)  # type: ignore[arg-type]
+        return LengthBuckets(lengths, self.tokens_per_batch, self.seed)
 
 
 def _pools(order: list[int], lengths: Sequence[int], tokens: int) -> Iterator[list[int]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Protocol
 
-from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
 from k15.datamodules.demonstrations import LengthBuckets
+from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.models.policy import Policy
 from k15.problems.records import read_records
 from k15.problems.rows import Names, Row, renamed
@@ -117,7 +117,7 @@ class RecordJudgements:
         return f"The response ends in {answer}. {answer} {relation} {reference}."
 
 
-class JudgementData(LightningDataModule):
+class JudgementData(ResumableData):
     """`judgements` to train on, one epoch; the held-out ones are those the source has.
 
     With `reasoning` the examples carry the judge's text, for a chain-of-thought reward model;
@@ -165,11 +165,14 @@ class JudgementData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Batches of `JudgedExample`s, each under the token budget."""
-        return self._loader(self.train)
+        batches = self._batches(self.train)
+        return ResumableLoader(self.train, within=self, batch_sampler=batches, collate_fn=flat)
 
     def val_dataloader(self) -> DataLoader:
         """Judgements of questions that are not trained on."""
-        return self._loader(self._held_out_questions)
+        questions = self._held_out_questions
+        batches = self._batches(questions)
+        return OwnRandomLoader(questions, batch_sampler=batches, collate_fn=flat)
 
     def _examples(self, split: Split) -> Iterator[list[JudgedExample]]:
         for number, group in enumerate(self.source.questions(split)):
@@ -196,10 +199,9 @@ class JudgementData(LightningDataModule):
             )
         return example
 
-    def _loader(self, groups: list[list[JudgedExample]]) -> DataLoader:
+    def _batches(self, groups: list[list[JudgedExample]]) -> LengthBuckets:
         lengths = [len(group) * max(example.length for example in group) for group in groups]
-        batches = LengthBuckets(lengths, self.tokens_per_batch, self.seed)
-        return DataLoader(groups, batch_sampler=batches, collate_fn=flat)  # type: ignore[arg-type]
+        return LengthBuckets(lengths, self.tokens_per_batch, self.seed)
 
 
 def flat(groups: Sequence[Sequence[JudgedExample]]) -> list[JudgedExample]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from itertools import islice
 
-from lightning.pytorch import LightningDataModule
 from torch.utils.data import DataLoader
 
+from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.tasks.base import Split
 from k15.types import Problem
 
 
-class PictureData(LightningDataModule):
+class PictureData(ResumableData):
     """`pictures` problems with a picture, in batches; those without one are passed over.
 
     Raises ValueError if the source's problems do not say what stands in which patch.
@@ -44,11 +44,12 @@ class PictureData(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """Batches of problems."""
-        return DataLoader(self.train, self.pictures_per_batch, collate_fn=list)  # type: ignore[arg-type]
+        size = self.pictures_per_batch
+        return ResumableLoader(self.train, within=self, batch_size=size, collate_fn=list)
 
     def val_dataloader(self) -> DataLoader:
         """Pictures of problems that are not trained on."""
-        return DataLoader(self.held_out, self.pictures_per_batch, collate_fn=list)  # type: ignore[arg-type]
+        return OwnRandomLoader(self.held_out, self.pictures_per_batch, collate_fn=list)
 
     def _problems(self, first: int, number: int, split: Split) -> list[Problem]:
         drawn = demonstrations(

@@ -18,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from k15.config.errors import ConfigError
+from k15.datamodules.loader import OwnRandomLoader
 from k15.datamodules.samplers import Sampler
 from k15.datamodules.sources import ProblemSource
 from k15.engines.protocol import RolloutEngine
@@ -127,18 +128,28 @@ class RLDataModule(LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         """One `Experience` per epoch."""
-        return DataLoader(OneExperience(self._collect), batch_size=None)
+        return OwnRandomLoader(OneExperience(self._collect), batch_size=None)
 
     def val_dataloader(self) -> DataLoader:
         """The held-out problems, answered by the current policy."""
-        return DataLoader(OneExperience(self._evaluate), batch_size=None)
+        return OwnRandomLoader(OneExperience(self._evaluate), batch_size=None)
 
     def state_dict(self) -> dict[str, Any]:
         """Sampler and unfinished rollouts: what the next iteration starts from."""
         return {"sampler": self.sampler.state_dict(), "buffer": self.collector.buffer.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Continue where the checkpoint was written."""
+        """Continue where the checkpoint was written.
+
+        Raises ValueError if its unfinished groups are of other data or of another size.
+        """
+        samples = self.collector.plan.sizes.samples_per_problem
+        sizes = {len(group["rollouts"]) for group in state_dict["buffer"]["groups"]}
+        if sizes - {samples}:
+            raise ValueError(
+                f"sizes.samples_per_problem={samples}: the checkpoint holds unfinished groups of "
+                f"{max(sizes - {samples})} samples; resume with as many"
+            )
         problems = {problem.id: problem for problem in self.train}
         self.sampler.load_state_dict(state_dict["sampler"])
         self.collector.buffer.load_state_dict(state_dict["buffer"], problems)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ConfigError
+from k15.config import ConfigError, shown
 from k15.evaluation.samples import Key, Response
+from k15.folders import locked, write_text
 from k15.problems.records import read_records
 
 MAY_CHANGE = ("limit", "samples", "pass_at", "majority_at", "path")
@@ -30,23 +29,11 @@ def opened(config: DictConfig) -> Iterator[Path]:
     settings.
     """
     folder = Path(config.run_dir)
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            lock.seek(0)
-            raise ConfigError(
-                f"run_dir={folder}: process {lock.read().strip()} is writing there; wait for it, "
-                "or choose another folder"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
+    with locked(folder):
         saved = folder / "config.yaml"
         if saved.exists():
             check_same(OmegaConf.load(saved), config)
-        saved.write_text(OmegaConf.to_yaml(config, resolve=True))
+        write_text(saved, shown(config))
         yield folder
 
 

@@ -20,8 +20,8 @@ from k15.evaluation.report import write_report
 from k15.evaluation.results import Results, results, ungraded_responses, write_results
 from k15.evaluation.samples import Journal
 from k15.evaluation.table import comparison_table, found_lines, groups_table, scores_table
+from k15.folders import unused_folder
 from k15.progress import quiet
-from k15.runs import unused_folder
 
 GROUPS_SHOWN = 2
 

@@ -22,6 +22,7 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoProcessor,
     AutoTokenizer,
+    GenerationConfig,
 )
 from transformers.utils import logging as transformers_logging
 
@@ -230,7 +231,22 @@ def load_policy(path: str | None, dtype: str = "float32", attention: str | None 
     how = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
     with refused(path, "weights"):
         model = loader.from_pretrained(path, **how)
+    with refused(path, "generation_config.json"):
+        mend_generation_config(model.generation_config)
     return Policy(model, processor)
+
+
+def mend_generation_config(defaults: GenerationConfig) -> None:
+    """Make a folder's defaults for sampling such that they can be saved again, after all training.
+
+    A temperature without `do_sample` is meant for sampling. Raises ValueError for what else does
+    not go together.
+    """
+    try:
+        defaults.validate(strict=True)
+    except ValueError:
+        defaults.do_sample = True
+        defaults.validate(strict=True)
 
 
 @contextmanager

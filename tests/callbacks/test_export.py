@@ -47,7 +47,7 @@ def test_the_trained_weights_and_the_fingerprint_are_written(
 def test_the_fingerprint_is_not_there_unless_the_model_is(
     run, make_policy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full disk while saving: `find_model` must not take what is there."""
+    """A full disk while saving."""
 
     def full(folder) -> None:
         Path(folder).mkdir()
@@ -57,7 +57,22 @@ def test_the_fingerprint_is_not_there_unless_the_model_is(
     monkeypatch.setattr(policy, "save", full)
     with pytest.raises(OSError, match="no space left"):
         run(Export(policy, str(tmp_path), "abc123"), policy=policy).fit()
-    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model.unfinished"]
+    monkeypatch.undo()
+    run(Export(policy, str(tmp_path), "abc123"), policy=policy).fit()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["fingerprint", "model"]
+
+
+def test_a_longer_run_puts_its_model_where_the_shorter_one_was(
+    run, make_policy, tmp_path: Path
+) -> None:
+    policy = make_policy()
+    run(Export(policy, str(tmp_path), "short"), policy=policy).fit()
+    (tmp_path / "model" / "old").touch()
+    run(Export(policy, str(tmp_path), "long"), policy=policy).fit()
+    assert (tmp_path / "fingerprint").read_text() == "long"
+    assert not (tmp_path / "model" / "old").exists()
+    load_policy(str(tmp_path / "model"))
 
 
 @pytest.mark.usefixtures("_interruptible")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from k15.config import ROOT, ConfigError, exit_on_error, fingerprint, load
+from k15.config import ROOT, ConfigError, exit_on_error, load
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -112,25 +112,3 @@ def test_torch_and_lightning_are_not_imported(root, argv, status):
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60)
     assert done.returncode == status, done.stderr
     assert "AssertionError" not in done.stderr
-
-
-def test_fingerprint_is_of_the_resolved_values_of_the_keys(root):
-    config = load("train", [], root)
-    same = load("train", ["seed=2", "model.widths=[8,8]"], root)
-    other = load("train", ["model.depth=3"], root)
-    assert fingerprint(config, ["model", "name"]) == fingerprint(same, ["name", "model"])
-    assert fingerprint(config, ["model"]) != fingerprint(other, ["model"])
-    assert fingerprint(config, ["name"]) != fingerprint(
-        load("train", ["model=big"], root), ["name"]
-    )
-
-
-def test_fingerprint_is_ten_digits_of_the_sha256_of_sorted_json():
-    # printf '{"a": {"x": 2, "y": 1}}' | sha256sum
-    config = OmegaConf.create({"a": {"y": "${one}", "x": 2}, "one": 1})
-    assert fingerprint(config, ["a"]) == "419214c408"
-
-
-def test_fingerprint_of_an_unknown_key_is_refused(root):
-    with pytest.raises(ConfigError, match="modle"):
-        fingerprint(load("train", [], root), ["modle"])

@@ -241,3 +241,13 @@ def test_a_checkpoint_of_other_problems_is_refused() -> None:
     second = on_its_own(datamodule([TASK.problem(index) for index in range(100, 110)]))
     with pytest.raises(ValueError, match="unfinished rollout of problem 'make24-train-0-"):
         second.load_state_dict(first.state_dict())
+
+
+def test_a_checkpoint_with_groups_of_another_size_is_refused() -> None:
+    first = on_its_own(datamodule())
+    list(first.train_dataloader())
+    second = on_its_own(datamodule())
+    sizes = replace(SIZES, samples_per_problem=3)
+    second.collector.plan = replace(second.collector.plan, sizes=sizes)
+    with pytest.raises(ValueError, match=r"samples_per_problem=3: .* unfinished groups of 2 sam"):
+        second.load_state_dict(first.state_dict())

@@ -1,5 +1,6 @@
 """Policies encode, expand pictures, save as Hugging Face folders, and refuse what cannot work."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from transformers import (
     AutoTokenizer,
 )
 
+from k15.config import ConfigError
 from k15.models.policy import Policy, load_policy
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
@@ -137,3 +139,40 @@ def test_a_policy_of_another_task_is_refused(tmp_path: Path) -> None:
     tiny_text().save(tmp_path)
     with pytest.raises(ValueError, match="no word ' eleven'"):
         tiny_policy(str(tmp_path), words=(*TASK.words, " eleven"))
+
+
+@pytest.mark.parametrize(
+    "defaults",
+    [
+        {"temperature": 0.6},
+        {"top_p": 0.9},
+        {"temperature": 0.6, "top_k": 20, "min_p": 0.1},
+        {"do_sample": True, "temperature": 0.6},
+        {},
+    ],
+)
+def test_what_is_loaded_can_be_saved_again(defaults: dict, tmp_path: Path) -> None:
+    """Sampling settings without `do_sample` are refused by transformers when it saves."""
+    tiny_text().save(tmp_path / "start")
+    file = tmp_path / "start" / "generation_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **defaults}))
+    load_policy(str(tmp_path / "start")).save(tmp_path / "end")
+    saved = json.loads((tmp_path / "end" / "generation_config.json").read_text())
+    assert {**defaults, **saved} == saved
+    assert saved.get("do_sample", False) == bool(defaults)
+    load_policy(str(tmp_path / "end"))
+
+
+@pytest.mark.parametrize(
+    "defaults", [{"num_return_sequences": 4, "num_beams": 2}, {"early_stopping": True}]
+)
+def test_what_could_not_be_saved_is_refused_when_it_is_loaded(
+    defaults: dict, tmp_path: Path
+) -> None:
+    tiny_text().save(tmp_path)
+    file = tmp_path / "generation_config.json"
+    file.write_text(json.dumps({**json.loads(file.read_text()), **defaults}))
+    with pytest.raises(
+        ConfigError, match=r"model\.path=.* cannot be read .*(num_return|early_stop)"
+    ):
+        load_policy(str(tmp_path))

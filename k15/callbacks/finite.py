@@ -1,0 +1,93 @@
+"""A loss or gradient that is no number must not reach the weights."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins import MixedPrecision
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+
+from k15.config.errors import ConfigError
+from k15.folders import write_text
+from k15.models.policy import Policy
+from k15.types import Example, Experience, Problem
+
+
+class StopWhenNotFinite(Callback):
+    """Stops the run before an optimizer step whose loss or gradient norm is not finite.
+
+    The problems that it was to be taken on go into `<run_dir>/not_finite.json`; the checkpoint
+    before it stays. In float16 a gradient may overflow: its scaler passes over such steps itself.
+    """
+
+    def __init__(self, policy: Policy, run_dir: str) -> None:
+        self.policy = policy
+        self.file = Path(run_dir) / "not_finite.json"
+        self._batch: Any = ()
+        self._losses: list[Tensor] = []
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """What the next steps are taken on."""
+        self._batch = batch
+
+    def on_before_backward(
+        self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
+    ) -> None:
+        """Of each micro-batch."""
+        self._losses.append(loss.detach())
+
+    def on_before_optimizer_step(
+        self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
+    ) -> None:
+        """Raises ConfigError naming the iteration, or the step, and the file."""
+        norm = gradient_norm(optimizer)
+        loss, self._losses = sum(self._losses, norm.new_zeros(())), []
+        scaled = isinstance(trainer.precision_plugin, MixedPrecision) and (
+            trainer.precision_plugin.scaler is not None
+        )
+        finite = loss.isfinite() & (norm.isfinite() | scaled)
+        if trainer.strategy.reduce_boolean_decision(bool(finite)):
+            return
+        figures = {"loss": float(loss), "gradient_norm": float(norm)}
+        if trainer.is_global_zero:
+            place = {"epoch": trainer.current_epoch, "step": trainer.global_step}
+            found = {**place, **figures, "problems": names(self._batch, self.policy)}
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            write_text(self.file, json.dumps(found, indent=1, ensure_ascii=False))
+        raise ConfigError(
+            f"{where(self._batch, trainer)}: "
+            f"{' and '.join(f'{name} {value}' for name, value in figures.items())}: not finite, so "
+            f"no step was taken; its problems are in {self.file}. The checkpoint before it is "
+            "whole: lower module.learning_rate, or leave the problems out"
+        )
+
+
+def gradient_norm(optimizer: Optimizer) -> Tensor:
+    """Over all parameters of the optimizer, of gradients as they stand."""
+    parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
+    return get_total_norm([p.grad for p in parameters if p.grad is not None])
+
+
+def where(batch: Any, trainer: Trainer) -> str:
+    """In the words of the console."""
+    if isinstance(batch, Experience):
+        return f"iteration {batch.iteration + 1}"
+    return f"epoch {trainer.current_epoch + 1}, step {trainer.global_step + 1}"
+
+
+def names(batch: Any, policy: Policy) -> list[str]:
+    """The ids of a batch's problems, or the prompts of examples, which have none."""
+    if isinstance(batch, Experience):
+        return [group.problem.id for group in batch.groups]
+    return [
+        item.id if isinstance(item, Problem) else policy.decode(item.prompt_tokens)
+        for item in batch
+        if isinstance(item, Problem | Example)
+    ]

@@ -1,0 +1,74 @@
+"""A loss or gradient that is no number stops the run before the step."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from lightning.pytorch import Callback
+
+from k15.callbacks.finite import StopWhenNotFinite, names
+from k15.config import ConfigError
+from k15.types import Example
+
+
+class Poison(Callback):
+    """Makes one gradient, or the loss, what the test says, in the second iteration."""
+
+    def __init__(self, gradient: float | None = None, loss: float | None = None) -> None:
+        self.gradient, self.poisoned = gradient, loss
+
+    def on_before_backward(self, trainer, pl_module, loss) -> None:
+        if trainer.current_epoch == 1 and self.poisoned is not None:
+            loss.data.fill_(self.poisoned)
+
+    def on_after_backward(self, trainer, pl_module) -> None:
+        if trainer.current_epoch == 1 and self.gradient is not None:
+            next(pl_module.model.parameters()).grad[0, 0] = self.gradient
+
+
+class Before(Callback):
+    """The weights at the end of each iteration."""
+
+    def __init__(self) -> None:
+        self.weights = []
+
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
+        self.weights.append({n: p.clone() for n, p in pl_module.model.state_dict().items()})
+
+
+@pytest.mark.parametrize(
+    ("poison", "figure"),
+    [
+        ({"gradient": math.nan}, "gradient_norm nan"),
+        ({"gradient": -math.inf}, "gradient_norm (nan|inf)"),
+        ({"loss": math.inf}, "loss inf"),
+        ({"loss": math.nan}, "loss nan"),
+    ],
+)
+def test_no_step_is_taken(poison, figure: str, run, make_policy, tmp_path: Path) -> None:
+    policy, before = make_policy(), Before()
+    stop = StopWhenNotFinite(policy, str(tmp_path))
+    experiment = run(Poison(**poison), stop, before, policy=policy, epochs=3)
+    file = tmp_path / "not_finite.json"
+    with pytest.raises(ConfigError, match=rf"^iteration 2: .*{figure}.*problems are in {file}"):
+        experiment.fit()
+    after = policy.model.state_dict()
+    assert all(torch.equal(after[name], before.weights[-1][name]) for name in after)
+    found = json.loads(file.read_text())
+    assert found["problems"] == [problem.id for problem in experiment.data.problems]
+    assert (found["epoch"], found["step"]) == (1, 1)
+
+
+def test_finite_steps_are_taken(run, make_policy, tmp_path: Path) -> None:
+    policy = make_policy()
+    run(StopWhenNotFinite(policy, str(tmp_path)), policy=policy, epochs=2).fit()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_demonstrations_are_named_by_their_prompts(make_policy) -> None:
+    policy = make_policy()
+    prompt = policy.tokenizer("+a 25", add_special_tokens=False)["input_ids"]
+    example = Example(prompt_tokens=tuple(prompt), response_tokens=(1,))
+    assert names([example], policy) == ["+a 25"]
