@@ -43,7 +43,7 @@ def rewards(local_sandbox: None) -> Iterator[Scorer]:
     """configs/rewards/mixed.yaml, with a sandbox that runs."""
     scorer = Scorer(build(load("train", MIXED).rewards))
     yield scorer
-    scorer.rewards["code"].sandbox.close()
+    scorer.rewards["code"].grader.close()
 
 
 def test_pools_follow_each_other_and_both_forms_of_a_question_keep_apart() -> None:
