@@ -16,14 +16,17 @@ DRESS = re.compile(
     r"\\(?:text)?color(?:box)?\s*(?:\[[^][{}]*\])?\s*\{[^{}]*\}|\\(?:tag\*?|label)\s*\{[^{}]*\}"
     r"|\\(?:bm|pmb|boldsymbol|mathbf|mathit|mathsf|mathnormal|emph|underline|boldmath|bfseries"
     r"|(?:foot|small|normal)size|[Ll]arge|LARGE|[Hh]uge|m?a?t?h?strut|hline|notag|nonumber"
-    rf"|hfill|newline){END}|\\vec(?=\s*\{{?[a-z])|\\+\s*$"
+    rf"|hfill|newline){END}|\\hspace\*?\s*\{{[^{{}}]*\}}|\\vec(?=\s*\{{?[a-z])|\\+\s*$"
 )
-MARKDOWN = re.compile(r"\s*(\*\*|__|`+)(?![*_`])(.*?)(?<![*_`])\1[\s.]*", re.DOTALL)
+CHECKED = re.compile(r"(?<=\S)\s*(?:\\checkmark|[✓✔✅☑])\s*$")
+MARKDOWN = re.compile(r"\s*(\*\*|__|`+|[\"'])(?![*_`])(.*?)(?<![*_`])\1[\s.]*", re.DOTALL)
 LABELLED = re.compile(
     rf"(?:(?<![\\A-Za-z])\{{\s*\(([A-J])\)\s*\}}|\(\s*(?:{TEXTUAL})?\{{\s*([A-J])\s*\}}\s*\))"
 )
 LABEL = re.compile(r"\s*(?:\((?=.\))|(?=.[.:]))([A-J])[).:](?:\\ |~|\s)*")
 WRAPPED = re.compile(rf"({TEXTUAL}\{{)([^{{}}]*)\}}")
+FORMULA = re.compile(rf"{TEXTUAL}\{{\s*\$([^$]*)\$\s*\}}")
+NAME = re.compile(r"([^:：]*[^\W\d_])\s*[:：]\s*")  # \text{Total: }5
 LETTER = re.compile(r"[^\W\d_]")
 MATHEMATICAL = re.compile(r"[=+_<>\\]|\^(?!\s*\{?-?[1-9])")  # m^2 is a unit
 
@@ -34,10 +37,10 @@ CONJUNCTION = re.compile(
     rf"|(?<=\S)\s*,?\s*{HAN.format('b')}\s*(?=\S)"
     rf"|\s*\\(?:land|wedge|(?P<d>lor|vee)){END}\s*|\s*\\&\s*"
 )
-ANNOUNCED = re.compile(
-    rf"\s*(?:{TEXTUAL}\{{\s*)?(?:(?i:(?:the\s+)?(?:final\s+)?(?:answer|ans)\.?\s*(?:is\b\s*:?|[:=]))"
-    r"|答案?\s*[:是为]+)\s*\}?\s*(?=.)"
+SAYING = (
+    r"(?:(?i:(?:the\s+)?(?:final\s+)?(?:answer|ans)\.?\s*(?:is\b\s*:?|[:=]))|答案?\s*[:是为]+)\s*"
 )
+ANNOUNCED = re.compile(rf"\s*(?:{TEXTUAL}\{{\s*{SAYING}\}}|{SAYING})\s*(?=.)")
 SUPPOSED = re.compile(
     rf"\s*(?:{TEXTUAL}\{{\s*)?(?:[当若]|(?:[Ww]hen|[Ii]f|[Ff]or(?!\s+all))\s+)\s*\}}?\s*(.+?)"
     rf"(?:,?\s*(?:{TEXTUAL}\{{)?\s*时\s*\}}?)?\s*"
@@ -48,13 +51,15 @@ JOINT = re.compile(rf"{CONJUNCTION.pattern}|,\s*(?=[^\s\d])")
 
 
 def undressed(answer: str) -> str:
-    answer = INVISIBLE.sub("", answer).translate(PUNCTUATION)
+    answer = CHECKED.sub("", INVISIBLE.sub("", answer)).translate(PUNCTUATION)
     if marked := MARKDOWN.fullmatch(answer):
         answer = marked[2]
+    answer = unannounced(answer)
     if "\\" in answer:
+        answer = FORMULA.sub(r"\1", answer)
         answer = LABELLED.sub(r"(\1\2):", DRESS.sub("", answer))
         answer = WRAPPED.sub(bared, answer)
-    answer = ANNOUNCED.sub("", answer, count=1) if ANNOUNCED.match(answer) else answer
+    answer = unannounced(unbraced(answer))
     if supposed := SUPPOSED.fullmatch(answer):
         answer = supposed[1]
     return unbraced(CONJUNCTION.sub(conjunction, answer))
@@ -62,11 +67,13 @@ def undressed(answer: str) -> str:
 
 def bared(text: re.Match[str]) -> str:
     r"""Of a `\text{..}` the words alone: labels, signs and conjunctions stand outside."""
-    command, content = text.groups()
+    command, content = text[1], unannounced(text[2])
     if not LETTER.search(content) or MATHEMATICAL.search(content):
         return content
     if alone := ALONE.fullmatch(content):
         return conjunction(alone)
+    if (name := NAME.fullmatch(content)) and text.end() < len(text.string):
+        return f"{command}{name[1]}}}="
     label = LABEL.match(content) if not JOINT.search(content) else None
     before, rest = (f"({label[1]}):", content[label.end() :]) if label else ("", content)
     parts, start = [before], 0
@@ -74,6 +81,11 @@ def bared(text: re.Match[str]) -> str:
         parts += [worded(command, rest[start : joint.start()]), conjunction(joint)]
         start = joint.end()
     return "".join([*parts, worded(command, rest[start:])])
+
+
+def unannounced(answer: str) -> str:
+    """Without the words that say that an answer follows."""
+    return ANNOUNCED.sub("", answer, count=1) if ANNOUNCED.match(answer) else answer
 
 
 def worded(command: str, words: str) -> str:

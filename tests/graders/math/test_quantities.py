@@ -213,6 +213,7 @@ def test_a_number_with_other_words_behind_is_a_text_with_its_signs():
 
 
 def test_words_that_are_more_than_a_number_are_left_as_words():
-    assert worded(r"\text{two lines}") is None
+    assert worded(r"\text{two lines}") == Words("two lines")
+    assert worded(r"\text{two lines}").count.value.rational == 2
     assert worded("三角形") is None
     assert worded("three hours").unit.name == "hour"

@@ -34,6 +34,32 @@ from k15.graders.math.extract.answers import extract, extract_free
         # a question and an assumption state nothing
         ("Is the answer 5? It is 6.", "6", "last number"),
         ("If the answer is 5, then x is 2. Hence x = 3.", "x = 3", "last number"),
+        ("The answer is 4. It is not 5.", "4", "stated"),
+        ("The answer cannot be 5. It is 6.", "6", "last number"),
+        # a weak word alone takes nothing back, but a new value after a statement counts
+        ("The answer is 5. Actually, it's 6.", "6", "stated"),
+        ("The answer is 5, no wait, 6.", "6", "stated"),
+        ("The answer is 5. Correction: 6", "6", "stated"),
+        ("Wait, it is 3 a box. So the sum is 18.", "18", "last number"),
+        ("Some may say the answer is 5, but it is 6.", "6", "last number"),
+        # words that make something else of a number stay with it
+        ("The answer is at least 5.", "at least 5", "stated"),
+        ("The answer is a multiple of 5.", "multiple of 5", "stated"),
+        ("The answer is 5 less than 8.", "5 less than 8", "stated"),
+        ("The answer is 5 or more.", "5 or more", "stated"),
+        ("The answer is 5 squared.", "5 squared", "stated"),
+        ("The answer is 5th.", "5th", "stated"),
+        ("The answer is 5 million.", "5 million", "stated"),
+        ("The answer is 5 times 2.", "5 times 2", "stated"),
+        ("The answer is minus 5.", "minus 5", "stated"),
+        ("答案大于5。", "大于5", "last number"),
+        ("答案是5的倍数。", "5的倍数", "stated"),
+        ("答案是负5。", "负5", "stated"),
+        # a number that only refers to something is no answer
+        ("The remainder is 2 when divided by 5.", "2", "last number"),
+        ("There are 3 pens in each of the 5 boxes.", "3 pens", "last number"),
+        ("So it is 3. See equation 5.", "3", "last number"),
+        ("Is it 5?", "Is it 5?", "whole"),
         # thoughts count only where nothing follows, and then for what they state
         ("<think>the answer is 4</think> It is 5.", "5", "whole"),
         ("<think>so \\boxed{4}</think>", "4", "boxed"),

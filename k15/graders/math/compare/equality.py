@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from k15.graders.math.algebra.linear import proportional, quotient_of
 from k15.graders.math.algebra.values import Value, atom, number
-from k15.graders.math.compare.quantities import Policy, same_quantity
+from k15.graders.math.compare.quantities import Policy, same_quantity, total
 from k15.graders.math.compare.ranges import every, ranges_of, same_ranges, variables
 from k15.graders.math.read.kinds import (
     Answer,
@@ -17,6 +17,7 @@ from k15.graders.math.read.kinds import (
     Family,
     Figure,
     Group,
+    Intersection,
     Matrix,
     Numeral,
     Quantity,
@@ -28,7 +29,7 @@ from k15.graders.math.read.kinds import (
 from k15.graders.math.read.words import choices
 
 EMPTY = atom("\\emptyset")
-FUNCTION = re.compile(r"[fgh]\(x\)")
+FUNCTION = re.compile(r"[fgh](?:\^-1)?\(x\)")
 
 
 def same(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
@@ -41,6 +42,8 @@ def same(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
         return same_figure(answer, gold)
     if isinstance(answer, Words) and isinstance(gold, Words):
         return same_words(answer.text, gold.text)
+    if isinstance(answer, Words) and answer.count and isinstance(gold, Quantity):
+        return same_quantity(answer.count, gold, policy)
     if isinstance(answer, Words | Numeral) or isinstance(gold, Words | Numeral):
         return answer == gold
     if isinstance(answer, Quantity) and isinstance(gold, Quantity):
@@ -67,7 +70,14 @@ def same(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
     return same_single(answer, gold, policy)
 
 
-RANGES = (Relation, Chain, Union, Difference, Group)  # what may describe the same set of numbers
+RANGES = (
+    Relation,
+    Chain,
+    Union,
+    Intersection,
+    Difference,
+    Group,
+)  # what may describe the same set of numbers
 
 
 def same_family(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
@@ -121,8 +131,12 @@ def same_matrix(answer: Matrix, gold: Matrix, policy: Policy) -> bool | None:
 
 
 def same_single(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
-    """A set of one and its element are the same; else kinds that differ are different things."""
+    """A set of one and its element are the same, and `5 feet 3 inches` is one quantity; else kinds
+    that differ are different things.
+    """
     for one, other in ((answer, gold), (gold, answer)):
+        if isinstance(one, Group) and isinstance(other, Quantity) and (sum_ := total(one)):
+            return same_quantity(*((sum_, other) if one is answer else (other, sum_)), policy)
         if isinstance(one, Group) and one.kind in ("{}", ",") and len(one.items) == 1:
             if isinstance(item := one.items[0], Quantity) and item.value.top == EMPTY.top:
                 return False  # {∅} has an element
@@ -182,7 +196,14 @@ def named(group: Group, *, apart: bool = False) -> bool:
 def in_order(answer: Group, gold: Group, policy: Policy) -> bool | None:
     if len(answer.items) != len(gold.items):
         return False
-    return every(same(a, g, policy) for a, g in zip(answer.items, gold.items, strict=True))
+    pairs = zip(answer.items, gold.items, strict=True)
+    return every(same_item(a, g, policy) for a, g in pairs)
+
+
+def same_item(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
+    """Of a list: here {1} is not 1."""
+    sets = [isinstance(item, Group) and item.kind == "{}" for item in (answer, gold)]
+    return same(answer, gold, policy) if sets[0] == sets[1] else False
 
 
 def in_any_order(answers: Sequence[Answer], golds: Sequence[Answer], policy: Policy) -> bool | None:
@@ -190,7 +211,7 @@ def in_any_order(answers: Sequence[Answer], golds: Sequence[Answer], policy: Pol
         return False
     left, undecided = list(answers), False
     for gold in golds:
-        verdicts = [same(answer, gold, policy) for answer in left]
+        verdicts = [same_item(answer, gold, policy) for answer in left]
         if True in verdicts:
             del left[verdicts.index(True)]
         elif None in verdicts:
@@ -212,7 +233,7 @@ def same_equation(answer: Answer, gold: Answer, policy: Policy) -> bool | None:
     if isinstance(gold, Equation):
         return same(answer, gold.right, policy) if gold.name else False
     assert isinstance(answer, Equation)
-    return same(answer.right, gold, policy) if stands_for_right(answer) else False
+    return same(answer.right, gold, policy) if stands_for_right(answer, policy) else False
 
 
 def same_name(name: str, gold: str) -> bool:
@@ -226,7 +247,7 @@ def stem(name: str) -> str:
     return re.sub(r"_.+", "", name)
 
 
-def stands_for_right(answer: Equation) -> bool:
+def stands_for_right(answer: Equation, policy: Policy) -> bool:
     """Whether the right side is the answer: of `x = 5`, `a + b = 5` and `2 + 3 = 5`, but neither of
     `2x + y = 5`, which is a line, nor of `2 + 2 = 5`.
     """
@@ -236,7 +257,7 @@ def stands_for_right(answer: Equation) -> bool:
     if not isinstance(right, Quantity):
         return False
     if not left.symbols and not left.opaque:
-        return left.equals(right.value) is True
+        return same_quantity(Quantity(left), right, policy) is True
     return (
         right.value.rational != 0 and all(c == 1 for c in left.top.values()) and () not in left.top
     )

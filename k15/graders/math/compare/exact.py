@@ -33,6 +33,8 @@ FOREIGN = re.compile("[^\t\n -~\u00a0-\u00ff\u0370-\u03ff\u2000-\u22ff]")  # to 
 
 SYMBOL = re.compile(r"[^\W_]")
 
+PRIMED = re.compile(r"\d *(?:'|\^\{?\\prime)")  # feet, minutes or nothing at all
+
 # Left alone by `read`, and without an end for math-verify.
 HOPELESS = re.compile(
     r"\d{4}\s*[)}]*\s*!|!\s*\)*\s*!|\^\s*\{?[-+]?\d+\}?\s*\)*\s*!"
@@ -89,7 +91,7 @@ def rational(answer: str) -> Fraction | None:
 
 def refused(text: str) -> Literal["limit", "unreadable"] | None:
     """Why math-verify should not be asked about an answer, None if it may."""
-    if SIDE_BY_SIDE.search(text):
+    if SIDE_BY_SIDE.search(text) or PRIMED.search(text):
         return "unreadable"
     if HOPELESS.search(text) or text.count("{") > 60 or text.count("(") > 40:
         return "limit"

@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Literal, get_args
 
 from k15.graders.math.algebra.values import Value, number
-from k15.graders.math.read.kinds import Quantity
+from k15.graders.math.read.kinds import Group, Quantity
 
 Percent = Literal["either", "number", "value", "strict"]
 Rounding = Literal["exact", "repeating", "gold"]
@@ -51,6 +51,20 @@ def same_quantity(answer: Quantity, gold: Quantity, policy: Policy) -> bool | No
     if policy.percent in ("either", "value"):
         verdicts.append(same_number(carried(answer), carried(gold), policy))
     return any(verdicts) or (None if None in verdicts else False)
+
+
+def total(list_: Group) -> Quantity | None:
+    """Of a list as `5 feet 3 inches` the sum in its first unit; None of any other list."""
+    items = [item for item in list_.items if isinstance(item, Quantity) and item.unit]
+    if list_.kind != "," or not 1 < len(items) == len(list_.items):
+        return None
+    first, unit, below = items[0].value, items[0].unit, items[0].unit
+    for item in items[1:]:
+        value = item.unit.convert(item.value, unit)  # type: ignore[union-attr,arg-type]
+        if value is None or not item.unit.scale.sample.real < below.scale.sample.real:  # type: ignore[union-attr]
+            return None
+        first, below = first + value, item.unit
+    return Quantity(first, unit)
 
 
 def carried(quantity: Quantity) -> Quantity:

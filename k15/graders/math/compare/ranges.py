@@ -16,6 +16,7 @@ from k15.graders.math.read.kinds import (
     Difference,
     Equation,
     Group,
+    Intersection,
     Quantity,
     Relation,
     Union,
@@ -56,7 +57,7 @@ def variables(answer: Answer) -> frozenset[str]:
     parts: tuple[Answer, ...] = ()
     if isinstance(answer, Chain):
         parts = answer.relations
-    elif isinstance(answer, Union):
+    elif isinstance(answer, Union | Intersection):
         parts = answer.parts
     elif isinstance(answer, Group):
         parts = answer.items
@@ -68,8 +69,12 @@ def ranges_of(answer: Answer) -> Ranges | None:
     if isinstance(answer, Union):
         parts = [points_of(part) or ranges_of(part) for part in answer.parts]
         return None if None in parts else [r for part in parts for r in part or ()]
+    if isinstance(answer, Intersection):
+        sides = [side for part in answer.parts if (side := points_of(part) or ranges_of(part))]
+        return reduce(both, sides) if len(sides) == len(answer.parts) else None
     if isinstance(answer, Difference):
-        whole, removed = ranges_of(answer.whole), points_of(answer.removed)
+        whole = ranges_of(answer.whole)
+        removed = points_of(answer.removed) or ranges_of(answer.removed)
         return whole and removed and reduce(both, map(around, removed), whole)
     if isinstance(answer, Group) and answer.kind == ",":
         return ranges_of_list(answer)
@@ -115,8 +120,9 @@ def points_of(answer: Answer) -> Ranges | None:
     return [Range(value, False, value, False) for value in values] if full else None
 
 
-def around(point: Range) -> Ranges:
-    return [Range(-INFINITY, True, point.low, True), Range(point.high, True, INFINITY, True)]
+def around(gap: Range) -> Ranges:
+    below = Range(-INFINITY, True, gap.low, not gap.low_open)
+    return [below, Range(gap.high, not gap.high_open, INFINITY, True)]
 
 
 def half_lines(relation: Relation) -> Ranges | None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from k15.graders.math.extract.boxes import EMPTY_BOX, last_box, last_boxes
 from k15.graders.math.extract.claims import NONE, Extraction, claims
 from k15.graders.math.extract.expressions import expression_at
-from k15.graders.math.extract.last import last_expression, whole
+from k15.graders.math.extract.last import in_full, last_expression, whole
 from k15.graders.math.extract.letters import letters
 from k15.graders.math.extract.markup import plain, without_tokens
 from k15.graders.math.extract.statements import leading, sentence_end, undenied, upheld
@@ -90,7 +90,8 @@ def content(text: str) -> str:
 def starting(text: str) -> str | None:
     """What a text starts with, else what its first sentence comes to, else its few words."""
     if found := expression_at(text, 0):
-        return None if text[found.end :].lstrip(")*\"' ")[:1] in QUESTION else found.text
+        asked = text[found.end :].lstrip(")*\"' ")[:1] in QUESTION
+        return None if asked else in_full(text, found).text
     end = sentence_end(text, 0)
     if text[end : end + 1] in QUESTION:
         return None

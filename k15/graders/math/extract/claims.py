@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from k15.graders.math.extract.boxes import last_boxes
-from k15.graders.math.extract.phrases import POSTFIX, STATED
+from k15.graders.math.extract.phrases import POSTFIX, REVISED, STATED
 from k15.graders.math.extract.statements import named_before, stated, tagged
 
 LONGEST = 2000  # characters of a statement
@@ -49,7 +49,10 @@ def claims(
 
     `before` and `behind` are the phrases that stand before an answer and behind one.
     """
-    return sorted(found(text, before, behind), key=lambda claim: claim.place, reverse=True)
+    made = list(found(text, before, behind))
+    first = min((claim.place for claim in made), default=len(text))
+    made += [statement(text, start) for start in stated(text, REVISED) if start > first]
+    return sorted(made, key=lambda claim: claim.place, reverse=True)
 
 
 def found(text: str, before: re.Pattern[str], behind: re.Pattern[str]) -> Iterator[Claim]:
@@ -58,6 +61,10 @@ def found(text: str, before: re.Pattern[str], behind: re.Pattern[str]) -> Iterat
     if tag := tagged(text):
         yield Claim(tag[1], tag[0], "all", "tagged")
     for start in stated(text, before):
-        yield Claim(start, text[start : start + LONGEST], "start", "stated")
+        yield statement(text, start)
     for start, end in named_before(text, behind):
         yield Claim(start, text[start:end], "end", "stated")
+
+
+def statement(text: str, start: int) -> Claim:
+    return Claim(start, text[start : start + LONGEST], "start", "stated")

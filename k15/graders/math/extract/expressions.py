@@ -33,13 +33,16 @@ TOKEN = re.compile(
     rf"|(?P<open>\\left{DELIMITER}|\\begin\s*\{{[^{{}}]*\}}|\\\{{|\\langle|[(\[{{])"
     rf"|(?P<close>\\right{DELIMITER}|\\end\s*\{{[^{{}}]*\}}|\\\}}|\\rangle|[)\]}}])"
     r"|(?P<sign>\\(?:times|cdot|div|pm|mp|le|ge|leq|geq|lt|gt|ne|neq|approx|in|cup|cap|to|mod|pmod)"
-    r"(?![A-Za-z])|[-+*/^_=<>≤≥≠≈±×÷·−–∪∩∈:&])"
+    r"(?![A-Za-z])|[-+*/^_=<>≤≥≠≈±×÷·−–∪∩∈:&]"
+    r"|(?i:plus|minus|negative|times|divided by|out of)(?=[ \t]\d)|负(?=\d))"
     r"|(?P<command>\\[A-Za-z]+)|(?P<gap>\\[\\ ,;:!%&])"
     r"|(?P<money>\\?\$(?=[\d.\\-])|[€£¥](?=\s?\d))"
     r"|(?P<after>[!%°'|²³⁰-⁹√π∞½¼¾⅓⅔])"
     rf"|(?P<word>(?:{WORD})(?![A-Za-z]))|(?P<letter>[A-Za-z](?![A-Za-z'’]))|(?P<comma>[,;])"
 )
 AND = re.compile(r"\s*(?:,?\s*\b(?:and|or)\b|[,;、和或与及]|\\q?quad)\s*(?:\\q?quad\s*)?")
+OR = re.compile("or|或")
+AND_LAST = re.compile(r"\b(?:and|or)$")
 ARTICLE = re.compile(
     r"[aAI]\s+[A-Za-z]{2}|[A-Za-z]\s+(?!(?:and|or|is|are|in|for|because)\b)[a-z]{2,}"
 )
@@ -51,6 +54,7 @@ ARITHMETIC = re.compile(r"[-+*/×÷·−–=≈x\s\d.,()$€£%\\]*[=≈]\s*(?=[
 BEGINS = re.compile(
     r"\$|\\(?![ ,;!%])|[(\[{½¼¾⅓⅔∞π√]"
     r"|(?<![\w.^/])(?:[-+−–±](?=\s?[$€£¥\d.(\\])|[$€£¥]?\.?\d)|(?<=[一-鿿\u3000-〿：])[-−]?\d"
+    r"|(?<![A-Za-z])(?i:minus|negative)[ \t](?=\d)|负(?=\d)"
     r"|(?<![A-Za-z0-9\\_])[A-Za-z](?=\s?[-+*/^_=<>≤≥(\\])"
 )
 CONTENT = re.compile(r"[^\W_]|[\\½¼¾⅓⅔∞π]")
@@ -72,13 +76,14 @@ def expression_at(text: str, start: int, *, units: bool = True) -> Expression | 
     first = one_at(text, start, units)
     if first is None:
         return None
-    parts, end, formula = [first], first.end, first.formula
+    parts, end, formula, joint = [first], first.end, first.formula, ", "
     while (tie := AND.match(text, end)) and tie.end() > end:
         item = one_at(text, tie.end(), units)
         if item is None or len(parts) > 50:
             break
         parts, end, formula = [*parts, item], item.end, formula and item.formula
-    return Expression(", ".join(part.text for part in parts), start, end, formula)
+        joint = " or " if OR.search(tie[0]) else joint
+    return Expression(joint.join(part.text for part in parts), start, end, formula)
 
 
 def one_at(text: str, start: int, units: bool) -> Expression | None:
@@ -155,18 +160,18 @@ def with_unit(text: str, start: int, end: int) -> int:
             break
         ends.append(word.end())
     for further in reversed(ends[1:]):
-        if readable(text[start:further]):
+        if not AND_LAST.search(text, start, further) and readable(text[start:further]):
             return further
     return end
 
 
 def readable(text: str) -> bool:
-    """Whether it is a quantity of a unit that is known."""
+    """Whether it is a number, or a quantity of a unit that is known."""
     try:
         reading = read(normalise(text))
     except TooLarge:
         return False
-    return isinstance(reading, Quantity) and bool(reading.unit or reading.percent)
+    return isinstance(reading, Quantity) and not reading.value.symbols
 
 
 def expressions(text: str) -> Iterator[Expression]:

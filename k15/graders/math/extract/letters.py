@@ -20,7 +20,7 @@ OTHERS = "АБВГДЕΑΒΓΔΕأبجدهאבגדהกขคงจकखगघ�
 CHOSEN = (
     rf"{START}(?:{any_of('choose', 'pick', 'select', 'say', 'go (?:with|for)', 'opt for')}"
     rf"|{any_of('options?', 'choice', 'opción', 'opção', 'opzione', 'вариант', 'seçenek')}"
-    rf"(?:{GAP}{VERB})?){END}|{any_of('trả lời', '选项', '应选', '應選', '故?选')}"
+    rf"(?:{GAP}{VERB})?){END}|{any_of('trả lời', '选项', '应选', '應選', '故?选择?')}"
 )
 CLOSING = re.compile(f"{STATED.pattern}|{CHOSEN}", re.IGNORECASE)
 CORRECT = re.compile(

@@ -8,7 +8,10 @@ One grammar for answers of any kind, options included, as patterns:
     NOT        not ANSWER; rather than ANSWER; 不是 ANSWER
     WRONG      ANSWER is wrong | is not the answer; ANSWER 错误
     RETRACTED  Wait, that is wrong.  I made a mistake.  不对，
-    SUPPOSED   if; suppose; 如果: what follows states nothing
+    REVISED    Actually, it is ANSWER.  Correction: ANSWER: where something was stated before
+    SUPPOSED   if; suppose; some may say; 如果: what follows states nothing
+    BOUND      at least ANSWER; a multiple of ANSWER      CHANGED   ANSWER or more; 5 less than 8
+    REFERRED   step 5; divided by 5; the 5: no answer, but something that was known
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ VERB = any_of(
         *("equals?", "est", "es", "è", "é", "ist", "lautet"),
     )
     + END,
-    *("[=:：→⇒]", "[-=]+>", "应?该?[是为]", "[就即]是", "等于", "选"),
+    *("[=:：→⇒]", "[-=]+>", "应?该?[是为]", "[就即]是", "等于", "选", "は"),
 )
 DETAIL = r"[^\n.:：=。，?？\d$\\→⇒]{0,80}?[ ,]"  # to the question
 STATED = re.compile(
@@ -63,20 +66,62 @@ POSTFIX = re.compile(
 TAG = re.compile(r"(?i)<(?:final[_-]?answer|answer|ans)>")
 SUPPOSED = re.compile(
     rf"(?i)\b{any_of('if', 'suppose', 'assum[a-z]+', 'whether', 'unless')}\b[^.,\n]*$"
+    r"|\b(?:may|might|could|would) (?:say|think|guess|believe|expect)\b[^.,\n]*$"
     r"|(?:如果|假设|若)[^。，\n]*$"
+)
+
+# ---- words that make something else of the expression they stand beside
+COMPARED = "(?:more|less|fewer|greater|larger|smaller|bigger|higher|lower) than"
+PART = any_of(
+    *("multiples?", "divisors?", "factors?", "powers?", "root", "half", "third", "quarter"),
+    *("fraction", "inverse", "reciprocal", "opposite", "negative", "square", "cube"),
+)
+BOUND = re.compile(
+    START
+    + any_of(
+        *(COMPARED, "at (?:least|most)", "over", "under", "above", "below", "beyond", "between"),
+        *("up to", "near(?:ly)?", "almost", "close to", "twice", "double", "triple", "half"),
+        *("not", f"{PART} of", r"(?<=[\d%}])[ ]of"),
+    )
+    + r"[ \t]+(?:the[ \t]+)?\$?$"
+    r"|(?:大于|小于|多于|少于|高于|低于|超过|不到|不足|接近|至少|至多|最多|最少)[是为]?[ \t]*$",
+    re.IGNORECASE,
+)
+CHANGED = re.compile(
+    GAP
+    + any_of(
+        rf"{COMPARED} (?:the )?[\d$\\]",
+        rf"times (?=[\d$\\(]|{any_of('as', 'more', 'less', 'fewer', 'the', COMPARED)}\b)",
+        *("plus", "minus", "divided", "multiplied", "squared", "cubed", "factorial"),
+        rf"or {any_of('so', 'more', 'less', 'fewer', 'above', 'below', 'over', 'under')}",
+        *("st", "nd", "rd", "th"),
+    )
+    + f"{END}|{GAP}(?:[多余几倍]|以[上下内]|左右|的)",
+    re.IGNORECASE,
+)
+REFERRED = re.compile(
+    START
+    + any_of(
+        *("steps?", "equations?", "eqs?[.]", "figures?", "fig[.]", "options?", "cases?", "parts?"),
+        *("problem", "question", "section", "table", "page", "theorem", "lemma", "example", "the"),
+        *("divided by", "divisible by", "multiplied by"),
+    )
+    + r"[ \t]+\(?$|步骤?[ \t]*$",
+    re.IGNORECASE,
 )
 
 # ---- denials
 SOME = (  # an answer, roughly; atomic, so that no list is cut in two ways
     rf"(?>(?:{any_of('options?', 'choices?', '选项')}{GAP})?"
     r"(?:\\?(?:boxed|fbox)\s?\{[^{}\n]{1,80}\}|\$[^$\n]{1,80}\$"
-    r"|[$€£]?[-−–]?\d{1,30}(?:,\d{3}(?!\d)){0,9}(?:[./]\d{1,30})?%?(?![\w.])"
+    r"|[$€£]?[-−–]?\d{1,30}(?:,\d{3}(?!\d)){0,9}(?:[./]\d{1,30})?%?(?!\w|\.\d)"
     r"|\(?(?-i:[A-J])(?![A-Za-z'’])\)?))"
 )
 SEVERAL = rf"(?>{SOME}(?:{GAP}(?:,|and|or|nor|、|和|与|或){GAP}{SOME}){{0,5}})"
 NOT = re.compile(
     rf"(?i)((?:{START}{any_of('is', 'are', 'was', 'be', 'can', 'could', 'does', 'do')})?){GAP}"
-    rf"(?:{START}(?:not|never|rather than|instead of)|n['’]t|并?不是|并非|而非|不选|不为){GAP}"
+    rf"(?:{START}{any_of('not', 'cannot', 'neither', 'never', 'rather than', 'instead of')}"
+    rf"|n['’]t|并?不是|并非|而非|不选|不为){GAP}"
     rf"(?:{any_of('be', 'just', 'only', 'simply', 'equal(?: to)?')} )?{SEVERAL}"
 )
 WRONG = re.compile(
@@ -97,6 +142,11 @@ RETRACTED = re.compile(
     r"|not (?:right|correct|true|it))|wrong|incorrect|scratch that"
     r"|I (?:have )?(?:made|make) an?(?: \w{1,20})? (?:mistake|error))(?![A-Za-z])"
     r"|(?:等等|等一下|哦|啊)?[，, ]{0,2}(?:不对|错了|算错了?|不，))"
+)
+REVISED = re.compile(
+    rf"(?i){START}(?:{any_of('correction', 'no,? wait', 'wait,? no')}[\s,.…!:—-]{{1,5}}"
+    rf"|{HESITATION}[\s,.…!:—-]{{1,5}}(?=it))"
+    rf"(?:it(?:['’]s| is| should be| must be))?{GAP}(?=[\d$\\(-])"
 )
 SENTENCE = re.compile(r"(?<!\\)[.!?](?=[\s\"'”’)*]|$)|[。！？\n]")
 ABBREVIATED = re.compile(r"\b(?:i\.?e|e\.g|approx|vs|No|[ap]\.m|Dr|Mr|Mrs|Ms|St|cf|eq)$")

@@ -19,23 +19,23 @@ from k15.graders.math.read.kinds import (
     Equation,
     Family,
     Group,
+    Intersection,
     Matrix,
+    Quantity,
     Ratio,
     Union,
     Words,
 )
 from k15.graders.math.read.numerals import numeral_of
-from k15.graders.math.read.quantities import quantity, worded
+from k15.graders.math.read.quantities import measures, quantity, worded
 from k15.graders.math.read.relations import read_relation, related
+from k15.graders.math.read.residues import MODULO, residue
 from k15.graders.math.read.times import clock_of, date_of
 from k15.graders.math.read.tokens import TEXT, Unreadable
 from k15.graders.math.read.words import product_in_text, words_of
 
 BUILDER = re.compile(r"\\\{ ?[a-zA-Z](?:\\in ?\\R)? ?(?:\\mid|\||:)(.*)\\\}", re.DOTALL)
 DOMAIN = r"([a-z])\\in ?\{?\\?([NZQRC](?:\}?_?\^?\{?[+*])?)\}? ?"
-MODULO = re.compile(
-    r"(.+?) ?[,(]? ?(?:\\pmod|\\?mod(?![A-Za-z])|\\text\{ ?mod ?\}) ?\{?(\d+)\}? ?\)?"
-)
 FAMILY = re.compile(
     rf"(.+?)(?:[,;] ?(?:{TEXT}\{{[^{{}}]*\}})?|{TEXT}\{{[^{{}}]*\}}) ?{DOMAIN}"
     rf"|(.+?) ?\( ?{DOMAIN} ?\)|\\\{{(.+?)(?:\\mid|\||:) ?{DOMAIN} ?\\\}}",
@@ -44,7 +44,7 @@ FAMILY = re.compile(
 NAME = re.compile(
     r"(?:[A-Za-z'|(),: ]|\\[A-Za-z]+|_\{[^{}]*\}|_\w|\(-?\d+\)|\^\{-1\}|\{[A-Za-z]*\})*"
 )
-DENIED = re.compile(r"\b(?:not|no|never|isn't|wrong)\b")
+DENIED = re.compile(r"\b(?:not|no|never|isn't|wrong|at (?:least|most)|than)\b")
 POINT = re.compile(r"([A-Z]'*(?:_\{?\d\}?)?)(\(.*\))", re.DOTALL)
 MATRIX = re.compile(r"\\begin\{((?:[pb]|small)?matrix)\}(.*)\\end\{\1\}", re.DOTALL)
 TRANSPOSED = re.compile(r"(.*[)\]}])\^\{*(?:T|\\top|\\intercal) ?\}*", re.DOTALL)
@@ -85,11 +85,10 @@ def read_answer(text: str) -> Answer:
     return solutions(read_list(text, ","))
 
 
-def read_family(text: str) -> Family | None:
-    r"""`2k\pi, k \in \mathbb{Z}` and `1 \pmod 4`."""
+def read_family(text: str) -> Answer | None:
+    r"""`2k\pi, k \in \mathbb{Z}` and `1 \pmod 4`; but `9 \bmod 4` is 1."""
     if modulo := MODULO.fullmatch(text):
-        member = read_answer(modulo[1])
-        return Family(member, member, f"mod {modulo[2]}")
+        return residue(read_answer(modulo[1]), modulo[2], int(modulo[3]))
     if not (family := FAMILY.fullmatch(text)):
         return None
     stem, parameter, domain = (part for part in family.groups() if part)
@@ -98,10 +97,19 @@ def read_family(text: str) -> Family | None:
 
 
 def read_alternatives(parts: list[str]) -> Answer:
-    """What "or" stands between: inequalities or intervals make a union, everything else a list."""
+    """What "or" stands between: inequalities or intervals make a union, one value twice is that
+    value, and everything else is a list.
+    """
     if all(related(part) or re.search(r"^\[|\]$|\\infty|\\cup", part) for part in parts):
         return Union(tuple(map(read_answer, parts)))
-    return read_answer(",".join(parts))
+    answer = read_answer(",".join(parts))
+    return answer.items[0] if isinstance(answer, Group) and alike(answer.items) else answer
+
+
+def alike(items: tuple[Answer, ...]) -> bool:
+    """Whether they are numbers of one value."""
+    values = [item.value for item in items if isinstance(item, Quantity) and not item.percent]
+    return 1 < len(values) == len(items) and all(values[0].equals(value) for value in values)
 
 
 def read_list(text: str, kind: str) -> Answer:
@@ -147,7 +155,7 @@ def read_item(text: str) -> Answer:
         return time
     if numeral := numeral_of(text):
         return numeral if numeral.base != 10 else read_item(numeral.digits)
-    if words := worded(text) or figure_of(text) or words_of(text):
+    if words := worded(text) or figure_of(text) or words_of(text) or measures(text):
         return words
     if letters := product_in_text(text):
         return read_item(letters)
@@ -157,9 +165,11 @@ def read_item(text: str) -> Answer:
 
 
 def read_set(text: str) -> Answer | None:
-    r"""`A \cup B`, `A \setminus B`, `\{x \mid x > 2\}`."""
+    r"""`A \cup B`, `A \cap B`, `A \setminus B`, `\{x \mid x > 2\}`."""
     if len(parts := split(text, "\\cup")) > 1:
         return Union(tuple(read_item(part) for part in parts))
+    if len(parts := split(text, "\\cap")) > 1:
+        return Intersection(tuple(read_item(part) for part in parts))
     if len(parts := split(text, "\\setminus")) == 2:
         return Difference(read_item(parts[0]), read_item(parts[1]))
     builder = BUILDER.fullmatch(text)
@@ -261,7 +271,9 @@ def read_group(text: str) -> Group | Matrix | None:
     """A tuple, an interval or a set: brackets around the whole, and a comma or braces."""
     opening, closing = text[0], text[-1]
     if text.startswith("\\{") and text.endswith("\\}"):
-        return Group("{}", tuple(variants(map(read_item, split(text[2:-2], ",")))))
+        members = tuple(variants(map(read_item, split(text[2:-2], ","))))
+        named = all(isinstance(member, Equation) for member in members)
+        return Group("," if named else "{}", members)
     if text.startswith("\\langle") and text.endswith("\\rangle"):
         return Group("()", tuple(map(read_item, split(text[7:-7], ","))))
     if opening == "{" and closing == "}" and encloses(text):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 
 from k15.graders.math.algebra.values import Value, atom
 from k15.graders.math.read.units import Unit
@@ -34,6 +34,11 @@ class Matrix:
 
 @dataclass(frozen=True)
 class Union:
+    parts: tuple[Answer, ...]
+
+
+@dataclass(frozen=True)
+class Intersection:
     parts: tuple[Answer, ...]
 
 
@@ -72,9 +77,10 @@ class Equation:
 
 @dataclass(frozen=True)
 class Words:
-    """Text, as it is compared: without case."""
+    """Text, as it is compared: without case. `count`: what `two lines` may stand for."""
 
     text: str
+    count: Quantity | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -122,6 +128,7 @@ Answer = (
     | Group
     | Matrix
     | Union
+    | Intersection
     | Difference
     | Ratio
     | Relation

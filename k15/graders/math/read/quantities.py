@@ -13,10 +13,10 @@ from fractions import Fraction
 
 from k15.graders.math.algebra.values import DEGREE, ONE, atom, number
 from k15.graders.math.read.expressions import Reader
-from k15.graders.math.read.kinds import Quantity, Words
+from k15.graders.math.read.kinds import Group, Quantity, Words
 from k15.graders.math.read.nouns import MEASURES
 from k15.graders.math.read.spelled import CHINESE, CHINESE_SCALES, SPELLED, multiplied, spelled
-from k15.graders.math.read.tokens import CURRENCY, TEXT
+from k15.graders.math.read.tokens import BARE_UNITS, CURRENCY, HAN, TEXT
 from k15.graders.math.read.units import NONE, Unit, unit_of
 
 MONEY = re.compile(
@@ -28,6 +28,13 @@ APPROXIMATE = re.compile(
 )
 REMARK = re.compile(r"(?i) ?\((?:approximately|approx\.?|in total|total)\)$")
 DECIMAL = re.compile(r"-?\d*\.(\d+)")
+BARE = "|".join(sorted(BARE_UNITS, key=len, reverse=True))
+BRACKETED = re.compile(  # 18 (cm), 18\text{ (cm)}
+    rf"(.*[\d)}}]) ?(?:\( ?(?:{TEXT}\{{([^{{}}]+)\}}|({HAN}+|[A-Za-z]{{4,}}|{BARE})) ?\)"
+    rf"|{TEXT}\{{ ?\(([^{{}}()]+)\) ?\}})"
+)
+MEASURE = re.compile(r"\d+(?:\.\d+)? ?[^\W\d_]+")
+NEXT_MEASURE = re.compile(r"(?<=[^\W\d_])\.? *(?=\d)")
 WRAPPED = re.compile(TEXT + r"\{([^{}]*)\}")
 
 
@@ -39,6 +46,9 @@ def quantity(text: str) -> Quantity | Words:
     if wrapped := WRAPPED.fullmatch(text):
         text = wrapped[1].strip()
     text = APPROXIMATE.sub("", text, count=1) if APPROXIMATE.match(text) else text
+    if bracketed := BRACKETED.fullmatch(text):
+        before, name = filter(None, bracketed.groups())
+        text = rf"{before}\text{{ {name}}}" if unit_of(name) else text
     money = ""
     if paid := MONEY.match(text):
         text, money = paid[1] + text[paid.end() :], paid[2] or paid[3]
@@ -58,6 +68,14 @@ def quantity(text: str) -> Quantity | Words:
     if (factor := factor * part) != 1:
         value, places = value * number(factor), None
     return Quantity(value, unit if unit is not NONE else None, percent, places)
+
+
+def measures(text: str) -> Group | None:
+    """`5 feet 3 inches` as the list of both; None if it is something else."""
+    parts = NEXT_MEASURE.split(WRAPPED.sub(r" \1 ", text).strip())
+    if len(parts) < 2 or not all(map(MEASURE.fullmatch, parts)):
+        return None
+    return Group(",", tuple(map(quantity, parts)))
 
 
 def in_parts(text: str) -> tuple[str, bool, Fraction]:
@@ -81,7 +99,10 @@ def priced(money: str, words: str) -> Unit | None:
 
 
 def worded(text: str) -> Quantity | Words | None:
-    r"""`\text{twenty-one}`, `three hours`, `十二个`, `about 5`; None for others, as `two lines`."""
+    r"""`\text{twenty-one}`, `three hours`, `十二个`, `about 5`; `two lines` stays a text.
+
+    None for others.
+    """
     if APPROXIMATE.match(text) or MONEY.match(text):
         return quantity(text)
     plain = WRAPPED.sub(r" \1 ", text).strip()
@@ -93,6 +114,7 @@ def worded(text: str) -> Quantity | Words | None:
     value, rest = found
     percent = rest in ("%", "percent", "per cent")
     unit = NONE if percent else unit_of(rest, abs(value) <= 1)
-    if unit is None or (unit.counts and rest not in MEASURES):
+    if unit is None:
         return None
-    return Quantity(number(value), unit if unit is not NONE else None, percent)
+    count = Quantity(number(value), unit if unit is not NONE else None, percent)
+    return Words(plain.casefold(), count) if unit.counts and rest not in MEASURES else count

@@ -101,7 +101,7 @@ def spelled_unit(words: str, single: bool) -> Unit | None:
 
 def things(phrase: str, single: bool) -> Unit | None:
     """Counted things, also per something: `18 eggs per day`."""
-    first, *others = DIVIDED.split(phrase)
+    first, *others = DIVIDED.split(phrase.removeprefix("of the "))
     if (name := counted(first, single)) is None:
         return None
     below = [compound(other) or thing(counted(other, True)) for other in others]

@@ -1,4 +1,5 @@
-r"""One writing of a number: of `1,200` and `1.200,50`, `0.\dot{3}` and `0.(3)`, `2 and a half`.
+r"""One writing of a number: of `1,200` and `1.200,50`, `0.\dot{3}` and `0.(3)`, `2 and a half`,
+`negative 5`.
 
 A comma between digits groups thousands if there are one to three digits in front of it, the first
 one not a zero, and three digits behind each. In brackets it separates items, unless another comma
@@ -10,6 +11,7 @@ from __future__ import annotations
 import re
 
 from k15.graders.math.read.spelled import CHINESE, ONES, PARTS, POWERS, TENS
+from k15.graders.math.read.tokens import TEXT
 
 GROUPED = r"(?<![\w.,])[1-9]\d{0,2}(?:,\d{3})+(?!\d|,\S)"
 PLACE = re.compile(rf"\\[{{}}]|[()\[\]]|{GROUPED}")
@@ -22,11 +24,22 @@ REPEATING = re.compile(
     r"(\d*\.\d*)(?:\\(?:overline|bar) ?(?:\{(\d+)\}|(\d))|\((\d+)\)(?![\d^(\\])"
     r"|\\dot ?\{?(\d)\}?(?:(\d*)\\dot ?\{?(\d)\}?)?)"
 )
+GOES_ON = re.compile(r"(?<![\d.])(\d*\.\d{0,9}?)(\d{1,12}?)\2+\\dots(?![\d.])")  # 0.1666...
 DECIMAL_COMMA = re.compile(r"-?0,\d{3,}")  # a thousand does not start with 0
 NUMBERS = "|".join(sorted([*ONES, *TENS], key=len, reverse=True))
 JOINED = re.compile(rf"(?i)\b(hundred|{'|'.join(POWERS)}),? and (?=(?:{NUMBERS})\b)")
 HALVES = re.compile(
     rf"(?i)(\\text ?\{{ ?)?,? ?\band (a|{'|'.join([*ONES][1:10])})[ -]({'|'.join(PARTS)})\b"
+)
+SIGNS = {"negative": "-", "minus": "-", "positive": "", "exactly": "", "only": "", "just": ""}
+SIGN = rf"({'|'.join(SIGNS)})"
+SIGNED = re.compile(
+    rf"(?i)^(\s*{TEXT}\{{)?\s*(?:{TEXT}\{{\s*{SIGN}\s*\}}\s*|{SIGN}\s+)(?=[\d.\\$]|(?:{NUMBERS})\b)"
+)
+OPERATORS = {"plus": "+", "minus": "-", "times": "*", "divided by": "/", "out of": "/"}
+OPERATED = re.compile(
+    rf"(?<=[\d)}}]) ?(?:{TEXT}\{{ ?)?({'|'.join(OPERATORS)})(?: ?\}})? ?"
+    r"(?=[\d(]|\\(?:frac|sqrt|pi))"
 )
 CHINESE_PARTS = [
     (re.compile(pattern), replacement)
@@ -41,7 +54,8 @@ CHINESE_PARTS = [
 
 
 def joined(text: str) -> str:
-    """Without the words that join the parts of one number: `2 1/2` for `2 and a half`."""
+    """Signs for words: `2 1/2` for `2 and a half`, `-5` for `minus 5`, `3/4` for `3 out of 4`."""
+    text = OPERATED.sub(lambda match: OPERATORS[match[1]], SIGNED.sub(sign, text))
     if "and" in text:
         text = HALVES.sub(fraction, JOINED.sub(r"\1 ", text))
     if not text.isascii():
@@ -55,8 +69,13 @@ def written(text: str) -> str:
     if DECIMAL_COMMA.fullmatch(text):
         return text.replace(",", ".")
     if "." in text:
-        text = CONTINENTAL.sub(continental, REPEATING.sub(repeating, text))
+        text = GOES_ON.sub(r"\1\\overline{\2}", REPEATING.sub(repeating, text))
+        text = CONTINENTAL.sub(continental, text)
     return SPACED.sub(without_space, grouped(text))
+
+
+def sign(match: re.Match[str]) -> str:
+    return (match[1] or "") + SIGNS[(match[2] or match[3]).lower()]
 
 
 def fraction(match: re.Match[str]) -> str:
