@@ -106,6 +106,8 @@ class ProgramRun:
         out, out_end = os.pipe()
         err, err_end = os.pipe()
         given = _memory_file(stdin)
+        for end in (out_end, err_end):
+            os.fchmod(end, 0o666)  # programs are other users, and may write to /dev/stdout by name
         self._streams = {out: bytearray(), err: bytearray()}
         for descriptor in self._streams:
             os.set_blocking(descriptor, False)

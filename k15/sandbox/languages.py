@@ -36,8 +36,8 @@ class Toolchain:
     """How one language is compiled and run.
 
     In commands, {source} stands for the source file, {stem} for its name without the ending, {heap}
-    for the MiB that a managed heap may take: three quarters of the memory limit, and {boot} for
-    `PYTHON_BOOT`.
+    for the MiB that a managed heap may take: three quarters of the memory limit, {package} for what
+    stands before a Java class, and {boot} for `PYTHON_BOOT`.
     """
 
     source: str
@@ -77,7 +77,7 @@ TOOLCHAINS: Mapping[Language, Toolchain] = {
     "java": Toolchain(
         source="Main.java",
         compile="javac -J-XX:+UseSerialGC -J-XX:-UsePerfData -nowarn -encoding UTF-8 -d . {source}",
-        run="java -ea -Xmx{heap}m -Xss64m -XX:+UseSerialGC -XX:-UsePerfData -cp . {stem}",
+        run="java -ea -Xmx{heap}m -Xss64m -XX:+UseSerialGC -XX:-UsePerfData -cp . {package}{stem}",
         packages="openjdk-17-jdk-headless",
         reserve_mib=8192,
     ),
@@ -115,6 +115,7 @@ TOOLCHAINS: Mapping[Language, Toolchain] = {
 COMMENT = re.compile(r"//[^\n]*|/\*.*?(?:\*/|\Z)", re.DOTALL)
 KIND = r"(?:class|interface|record|enum)\s+(\w+)"
 PUBLIC = re.compile(rf"\bpublic\s+(?:(?:final|abstract|strictfp)\s+)*{KIND}")
+PACKAGE = re.compile(r"\s*package\s+([\w.]+)\s*;")
 MAIN = re.compile(r"\bstatic\s+(?:final\s+)?void\s+main\s*\(")
 TYPE_OR_BRACE = re.compile(rf"[{{}}]|\b{KIND}")
 LONGEST_NAME = 255 - len(".java")  # bytes that a file's name may have: one may not be made longer
@@ -153,13 +154,13 @@ def _outermost(text: str) -> list[str]:
 
 def compile_command(program: Program) -> tuple[str, ...]:
     """Empty where the language is not compiled."""
-    return _fill(TOOLCHAINS[program.language].compile, source_name(program), heap=0)
+    return _fill(TOOLCHAINS[program.language].compile, program, heap=0)
 
 
 def run_command(program: Program, limits: Limits) -> tuple[str, ...]:
     """To which the arguments of the run are added."""
     heap = max(16, limits.memory_mib * 3 // 4)
-    return _fill(TOOLCHAINS[program.language].run, source_name(program), heap=heap)
+    return _fill(TOOLCHAINS[program.language].run, program, heap=heap)
 
 
 def compile_limits(limits: Limits) -> Limits:
@@ -179,7 +180,14 @@ def install_line(language: Language) -> str:
     return f"apt-get install {TOOLCHAINS[language].packages}"
 
 
-def _fill(command: str, source: str, *, heap: int) -> tuple[str, ...]:
-    stem = source.rpartition(".")[0]
-    given = {"source": source, "stem": stem, "heap": heap, "boot": PYTHON_BOOT}
+def _fill(command: str, program: Program, *, heap: int) -> tuple[str, ...]:
+    source = source_name(program)
+    package = PACKAGE.match(COMMENT.sub("", program.source)) if program.language == "java" else None
+    given = {
+        "source": source,
+        "stem": source.rpartition(".")[0],
+        "package": f"{package[1]}." if package else "",
+        "heap": heap,
+        "boot": PYTHON_BOOT,
+    }
     return tuple(part.format(**given) for part in command.split())

@@ -159,11 +159,11 @@ def _lock_in(job: dict[str, Any], stdio: list[int], failure: int) -> None:
     limits = {
         resource.RLIMIT_CPU: int(job["cpu_seconds"]) + 2,
         resource.RLIMIT_FSIZE: job["disk_bytes"],
-        resource.RLIMIT_STACK: guest.STACK_BYTES,
         resource.RLIMIT_CORE: 0,
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
+    guest.limit_stack()
     kernel.prctl(kernel.PR_SET_DUMPABLE, 1)  # /proc/self is its own
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import _sitebuiltins
 import atexit
 import builtins
-import io
 import math
 import os
 import resource
@@ -19,7 +18,7 @@ import threading
 import traceback
 import types
 from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from . import kernel, landlock, seccomp
 
@@ -93,12 +92,19 @@ def _limit(job: dict[str, Any], *, others: int) -> None:
         resource.RLIMIT_FSIZE: job["disk_bytes"],
         resource.RLIMIT_AS: job["address_space_bytes"],
         resource.RLIMIT_NOFILE: OPEN_FILES,
-        resource.RLIMIT_STACK: STACK_BYTES,
         resource.RLIMIT_MEMLOCK: 0,
         resource.RLIMIT_CORE: 0,
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
+    limit_stack()
+
+
+def limit_stack() -> None:
+    """Softly: programs that recurse deeply raise it, and their address space bounds it."""
+    hard = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    soft = STACK_BYTES if hard == resource.RLIM_INFINITY else min(STACK_BYTES, hard)
+    resource.setrlimit(resource.RLIMIT_STACK, (soft, hard))
 
 
 def run_python(path: str, arguments: list[str], hidden: Sequence[str] = ()) -> NoReturn:
@@ -118,7 +124,7 @@ def run_python(path: str, arguments: list[str], hidden: Sequence[str] = ()) -> N
     sys.path.insert(0, os.getcwd())
     sys.stdin = _text(0, "r", errors="surrogateescape")
     sys.stdout = _text(1, "w", errors="surrogateescape")
-    sys.stderr = _text(2, "w", errors="backslashreplace", line_buffering=True)
+    sys.stderr = _text(2, "w", errors="backslashreplace", buffering=1)
     for name in ("stdin", "stdout", "stderr"):
         setattr(sys, f"__{name}__", getattr(sys, name))
     status = 0
@@ -137,9 +143,8 @@ def run_python(path: str, arguments: list[str], hidden: Sequence[str] = ()) -> N
     os._exit(_finish(status))
 
 
-def _text(descriptor: int, mode: str, **options: Any) -> io.TextIOWrapper:
-    binary = open(descriptor, mode + "b", closefd=False)  # noqa: SIM115 - as long as the process
-    return io.TextIOWrapper(binary, encoding="utf-8", **options)
+def _text(descriptor: int, mode: str, **options: Any) -> IO[Any]:
+    return open(descriptor, mode, encoding="utf-8", closefd=False, **options)
 
 
 def _exit_status(code: object) -> int:
