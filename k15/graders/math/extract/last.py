@@ -17,6 +17,7 @@ ASIDE = re.compile(
     re.IGNORECASE,
 )
 ADJUNCT = re.compile(rf"(?i){START}{any_of('at', 'for', 'when', 'with')}\s+\$?$")  # at x = 3
+SET = re.compile(r"[A-Za-z]\s*=")
 PARENTHESIS = re.compile(
     r"[(（](?:[^()（）\n]{0,200}[\s\d])?(?:[A-Za-z]{3,}|[一-鿿]{2})[^()（）\n]{0,200}[)）]"
 )
@@ -85,7 +86,7 @@ def before_asides(text: str, sentence: list[Expression]) -> Expression:
     chosen = sentence[0]
     for following in sentence[1:]:
         between = text[chosen.end : following.start]
-        if ASIDE.search(between) or ("=" in following.text and ADJUNCT.search(between)):
+        if ASIDE.search(between) or (SET.match(following.text) and ADJUNCT.search(between)):
             break
         chosen = following
     return chosen
