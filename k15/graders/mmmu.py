@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from k15.types import Problem
 
 WORD = re.compile(r"[^\W_]+")
-DENIALS = {"not", "never", "cannot", "isn", "neither"}
+DENIALS = {"not", "never", "cannot", "isn", "neither", "nor", "or"}
 
 
 class MMMUGrader(Grader):

@@ -24,8 +24,10 @@ from k15.types import Problem
 
 REFERENCE, RESPONSE, VERDICT = "\nReference answer: ", "\nResponse: ", "\nVerdict:"
 WORDS = (REFERENCE, RESPONSE, VERDICT, '{"correct": ', "true", "false")
+FIELDS = r'(?:[^{}"]|"(?:[^"\\]|\\.)*")'  # what an object holds: in quotes also braces
 VERDICTS = re.compile(
-    r"""\{[^{}]*?["']correct["']\s*:\s*["']?(true|false)["']?\s*(?:,[^{}]*)?\}""", re.IGNORECASE
+    rf"""\{{{FIELDS}*?["']correct["']\s*:\s*["']?(true|false)["']?\s*(?:,{FIELDS}*)?\}}""",
+    re.IGNORECASE | re.DOTALL,
 )
 TRIES = 1000
 

@@ -24,7 +24,11 @@ WORDS = ["red", "dark red", "blue"]
         ("B", "B"),
         ("B. dark red", "B"),
         ("(B)", "B"),
-        ("It is dark red.", None),  # red or dark red?
+        ("It is dark red.", "B"),  # which holds the text of A
+        ("It is blue, not red.", "C"),
+        ("Neither red nor dark red, so blue.", "C"),
+        ("It is not blue.", None),
+        ("red or blue", None),
         ("\\boxed{green}", None),
         ("\\boxed{D}", None),  # there is no fourth option
         ("A rather difficult question.", None),
@@ -44,6 +48,13 @@ def test_an_option_that_looks_like_a_letter_is_found_by_its_text() -> None:
     """`(b)` may be the third option's text; written exactly so it is that."""
     assert chosen("\\boxed{(b)}", ["(c)", "(a)", "(b)"]).text == "C"
     assert chosen("\\boxed{B}", ["(c)", "(a)", "(b)"]).text == "B"
+
+
+def test_numbers_as_options_are_not_parts_of_other_numbers() -> None:
+    numbers = ["5", "10", "15"]
+    for response in ("The answer is 5.5", "-5", "1,005", "5 + 10"):
+        assert chosen(response, numbers).text is None
+    assert chosen("There are 15 in total.", numbers).text == "C"
 
 
 def test_options_are_listed_with_their_letters() -> None:

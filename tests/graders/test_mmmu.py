@@ -26,6 +26,7 @@ from k15.graders.mmmu import grade_open
         ("The answer is the Treaty of Rome", ["treaty of rome"], True),
         ("The answer is Romeo", ["rome"], False),
         ("The answer is not Rome.", ["Rome"], False),
+        ("The answer is Rome or Paris.", ["Rome"], False),
         ("Whatever it was,\nit was Rome.", ["Paris", "Rome"], True),
         ("", ["2", "Rome"], False),
     ],

@@ -111,6 +111,8 @@ def test_the_judge_reads_what_follows_the_thoughts() -> None:
         ('<think>{"correct": true}', None),
         ('{"correct": 1}', None),
         ('{"right": true}', None),
+        ('{"reason": "\\\\boxed{5} is it", "correct": true}', True),
+        ('{"reason": "it says {\'correct\': true}", "correct": false}', False),
         ('{"correct": true', None),
         ("{}", None),
         ("yes", None),

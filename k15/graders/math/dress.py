@@ -15,7 +15,7 @@ END = r"(?![A-Za-z])"  # of a command
 DRESS = re.compile(
     r"\\(?:text)?color(?:box)?\s*(?:\[[^][{}]*\])?\s*\{[^{}]*\}|\\(?:tag\*?|label)\s*\{[^{}]*\}"
     r"|\\(?:bm|pmb|boldsymbol|mathbf|mathit|mathsf|mathnormal|emph|underline|boldmath|bfseries"
-    r"|(?:foot|small|normal)size|[Ll]arge|LARGE|[Hh]uge|m?a?t?h?strut|hline|notag|nonumber"
+    r"|(?:foot|small|normal)size|[Ll]arge|LARGE|[Hh]uge|m?a?t?h?strut|hline|notag|nonumber|therefore"
     rf"|hfill|newline){END}|\\hspace\*?\s*\{{[^{{}}]*\}}|\\vec(?=\s*\{{?[a-z])|\\+\s*$"
 )
 CHECKED = re.compile(r"(?<=\S)\s*(?:\\checkmark|[✓✔✅☑])\s*$")

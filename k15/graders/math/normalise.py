@@ -56,6 +56,7 @@ PERCENT = r"(?:percent|pct|per cent|percentage)(?: points?)?"
 NUMBER = r"(?:(\d+|[a-z])|\{ ?([\da-z+-]+) ?\})"
 CHOOSE = r"(?<![A-Za-z\\])(?:C|\\(?:mathrm|text|mathbf) ?\{ ?C ?\}|\{ ?C ?\})"
 ARRANGE = CHOOSE.replace("C", "[AP]")
+EXCEPT = "(?i:all real(?:s| numbers),? (?:except|but|other than)(?: for)?)"
 REWRITES = [
     (re.compile(pattern), replacement)
     for pattern, replacement in (
@@ -86,9 +87,8 @@ REWRITES = [
         (rf"{TEXT} ?\{{ ?(?i:(?:the )?empty set|空集) ?\}}|空集", r"\\emptyset "),
         (rf"(?<=\d) ?/ ?({TEXT}) ?\{{ ?(?=[a-z]{{2}})", r"\1{/"),
         (
-            r"(?:\\text ?\{ ?)?(?i:all real(?:s| numbers),? (?:except|but|other than)(?: for)?)"
-            r"(?: ?\})? ?(-?[\w.\\/{}]+)",
-            r"\\R\\setminus\{\1\}",
+            rf"\\text ?\{{ ?{EXCEPT} ?(?:\}} ?(.+)|([^{{}}]+)\}})$|{EXCEPT} (.+)$",
+            r"\\R\\setminus\{\1\2\3\}",
         ),
         (rf"{TEXT} ?\{{ ?(\\\$|[€£¥¢₹₩]|-) ?\}}", r"\1"),
         (rf"{TEXT} ?\{{ ?(USD|EUR|GBP|CNY|RMB) ?\}}(?= ?\d)", r"\1 "),
@@ -108,7 +108,7 @@ REWRITES = [
         ),
         (rf"\\mu ?{TEXT} ?\{{ ?([A-Za-z]+) ?\}}", r"\\text{µ\1}"),
         (r"\\(?:text)?perthousand" + END, r"\\permil "),
-        (r"(?<=\d) ?x ?(?=10 ?\^)", r"\\times "),
+        (r"(?<=\d)(?: x (?=\d)| ?x ?(?=10 ?\^))", r"\\times "),
         (r"(?:\\text ?\{ ?)?(?i:all real(?:s| numbers))(?: ?\})?" + END, r"\\R "),
         (r"\\(?:mathbb|Bbb) ?(?:([CNQRZ])|\{([CNQRZ])\})", r"\\\1\2 "),
         (r"\\(?:smallsetminus|backslash)" + END, r"\\setminus "),

@@ -19,7 +19,8 @@ from k15.graders.math.verifier import MathVerifier
 DATA = Path(__file__).parents[4] / "shared" / "data"
 FILES = (
     *("gsm8k/test.jsonl", "math/cmath_test.jsonl", "math/math500.jsonl", "math/amc23.jsonl"),
-    *("math/aime2024.jsonl", "math/aime2025.jsonl"),
+    *("math/aime2024.jsonl", "math/aime2025.jsonl", "math/math_train.jsonl"),
+    "math/math_test_rest.jsonl",
 )
 WRITINGS = {
     "bold": "**Final Answer: @**",

@@ -35,7 +35,7 @@ TOKEN = re.compile(
     r"|(?P<sign>\\(?:times|cdot|div|pm|mp|le|ge|leq|geq|lt|gt|ne|neq|approx|in|cup|cap|to|mod|pmod)"
     r"(?![A-Za-z])|[-+*/^_=<>≤≥≠≈±×÷·−–∪∩∈:&]"
     r"|(?i:plus|minus|negative|times|divided by|out of)(?=[ \t]\d)|负(?=\d))"
-    r"|(?P<command>\\[A-Za-z]+)|(?P<gap>\\[\\ ,;:!%&])"
+    r"|(?P<command>\\[dtc]?frac\s*\d\s*\d(?!\d)|\\[A-Za-z]+)|(?P<gap>\\[\\ ,;:!%&])"
     r"|(?P<money>\\?\$(?=[\d.\\-])|[€£¥](?=\s?\d))"
     r"|(?P<after>[!%°'|²³⁰-⁹√π∞½¼¾⅓⅔])"
     rf"|(?P<word>(?:{WORD})(?![A-Za-z]))|(?P<letter>[A-Za-z](?![A-Za-z'’]))|(?P<comma>[,;])"

@@ -16,6 +16,8 @@ ASIDE = re.compile(
     START + any_of("i[.]?e", "that is", "since", "because", "where") + END + "|因为|即",
     re.IGNORECASE,
 )
+ADJUNCT = re.compile(rf"(?i){START}{any_of('at', 'for', 'when', 'with')}\s+\$?$")  # at x = 3
+SET = re.compile(r"[A-Za-z]\s*=")
 PARENTHESIS = re.compile(
     r"[(（](?:[^()（）\n]{0,200}[\s\d])?(?:[A-Za-z]{3,}|[一-鿿]{2})[^()（）\n]{0,200}[)）]"
 )
@@ -83,7 +85,8 @@ def before_asides(text: str, sentence: list[Expression]) -> Expression:
     """The last expression of a sentence that no aside separates from the first one."""
     chosen = sentence[0]
     for following in sentence[1:]:
-        if ASIDE.search(text, chosen.end, following.start):
+        between = text[chosen.end : following.start]
+        if ASIDE.search(between) or (SET.match(following.text) and ADJUNCT.search(between)):
             break
         chosen = following
     return chosen

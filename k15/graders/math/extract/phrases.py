@@ -91,10 +91,10 @@ CHANGED = re.compile(
     GAP
     + any_of(
         rf"{COMPARED} (?:the )?[\d$\\]",
-        rf"times (?=[\d$\\(]|{any_of('as', 'more', 'less', 'fewer', 'the', COMPARED)}\b)",
         *("plus", "minus", "divided", "multiplied", "squared", "cubed", "factorial"),
+        r"times(?= [$\\(])",
         rf"or {any_of('so', 'more', 'less', 'fewer', 'above', 'below', 'over', 'under')}",
-        *("st", "nd", "rd", "th"),
+        *("st", "nd", "rd", "th", "remainder", r"R ?\d+"),
     )
     + f"{END}|{GAP}(?:[多余几倍]|以[上下内]|左右|的)",
     re.IGNORECASE,
@@ -114,7 +114,7 @@ REFERRED = re.compile(
 SOME = (  # an answer, roughly; atomic, so that no list is cut in two ways
     rf"(?>(?:{any_of('options?', 'choices?', '选项')}{GAP})?"
     r"(?:\\?(?:boxed|fbox)\s?\{[^{}\n]{1,80}\}|\$[^$\n]{1,80}\$"
-    r"|[$€£]?[-−–]?\d{1,30}(?:,\d{3}(?!\d)){0,9}(?:[./]\d{1,30})?%?(?!\w|\.\d)"
+    r"|[$€£]?[-−–]?\d{1,30}(?:,\d{3}(?!\d)){0,9}(?:[./]\d{1,30})?%?(?![A-Za-z0-9_]|\.\d)"
     r"|\(?(?-i:[A-J])(?![A-Za-z'’])\)?))"
 )
 SEVERAL = rf"(?>{SOME}(?:{GAP}(?:,|and|or|nor|、|和|与|或){GAP}{SOME}){{0,5}})"

@@ -44,7 +44,7 @@ FAMILY = re.compile(
 NAME = re.compile(
     r"(?:[A-Za-z'|(),: ]|\\[A-Za-z]+|_\{[^{}]*\}|_\w|\(-?\d+\)|\^\{-1\}|\{[A-Za-z]*\})*"
 )
-DENIED = re.compile(r"\b(?:not|no|never|isn't|wrong|at (?:least|most)|than)\b")
+DENIED = re.compile(r"\b(?:not|no|none|never|isn't|wrong|at (?:least|most)|than)\b", re.I)
 POINT = re.compile(r"([A-Z]'*(?:_\{?\d\}?)?)(\(.*\))", re.DOTALL)
 MATRIX = re.compile(r"\\begin\{((?:[pb]|small)?matrix)\}(.*)\\end\{\1\}", re.DOTALL)
 TRANSPOSED = re.compile(r"(.*[)\]}])\^\{*(?:T|\\top|\\intercal) ?\}*", re.DOTALL)

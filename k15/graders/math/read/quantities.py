@@ -33,7 +33,7 @@ BRACKETED = re.compile(  # 18 (cm), 18\text{ (cm)}
     rf"(.*[\d)}}]) ?(?:\( ?(?:{TEXT}\{{([^{{}}]+)\}}|({HAN}+|[A-Za-z]{{4,}}|{BARE})) ?\)"
     rf"|{TEXT}\{{ ?\(([^{{}}()]+)\) ?\}})"
 )
-MEASURE = re.compile(r"\d+(?:\.\d+)? ?[^\W\d_]+")
+MEASURE = re.compile(r"(\d+(?:\.\d+)?) ?([^\W\d_]+) ?")
 NEXT_MEASURE = re.compile(r"(?<=[^\W\d_])\.? *(?=\d)")
 WRAPPED = re.compile(TEXT + r"\{([^{}]*)\}")
 
@@ -73,9 +73,12 @@ def quantity(text: str) -> Quantity | Words:
 def measures(text: str) -> Group | None:
     """`5 feet 3 inches` as the list of both; None if it is something else."""
     parts = NEXT_MEASURE.split(WRAPPED.sub(r" \1 ", text).strip())
-    if len(parts) < 2 or not all(map(MEASURE.fullmatch, parts)):
+    found = [part for part in map(MEASURE.fullmatch, parts) if part]
+    if not 1 < len(found) == len(parts):
         return None
-    return Group(",", tuple(map(quantity, parts)))
+    items = [quantity(rf"{part[1]}\text{{ {part[2]}}}") for part in found]
+    kinds = {item.unit.dimension for item in items if isinstance(item, Quantity) and item.unit}
+    return Group(",", tuple(items)) if len(kinds) == 1 else None
 
 
 def in_parts(text: str) -> tuple[str, bool, Fraction]:
@@ -106,12 +109,13 @@ def worded(text: str) -> Quantity | Words | None:
     if APPROXIMATE.match(text) or MONEY.match(text):
         return quantity(text)
     plain = WRAPPED.sub(r" \1 ", text).strip()
+    sign, plain = (-1, plain[1:]) if plain.startswith("-") else (1, plain)
     first = re.split(r"[\s-]", plain.lower(), maxsplit=1)[0]
     if first not in SPELLED and first not in ("a", "an") and plain[:1] not in CHINESE:
         return None
     if not plain or (found := spelled(plain)) is None:
         return None
-    value, rest = found
+    value, rest = sign * found[0], found[1]
     percent = rest in ("%", "percent", "per cent")
     unit = NONE if percent else unit_of(rest, abs(value) <= 1)
     if unit is None:

@@ -16,7 +16,7 @@ TEXTS = re.compile(TEXT + r"\{([^{}]*)\}")
 RUN = re.compile(r"[^\W\d_]+")
 LETTERS_OF_FORMULAS = re.compile("[A-Za-z\u0370-\u03ff]+")  # Latin and Greek
 PLAIN = re.compile(r"[^\W\d_](?:[^\W_]|[ ',.!?-])*")
-NO_WORDS = re.compile(r"[\\{}^_=<>+]|^\W*\d|^\(?[A-Z]\)?$")
+NO_WORDS = re.compile(r"[\\{}^_=<>+]|^\W*\d|^\(?[A-Z]\)?$|(?<![A-Za-z])[a-z] ?- ?\d")
 SHORT = frozenset(["no", "on", "it", "up", "ok", "go", "in", "us", "we", "he", "me", "is", "so"])
 ROMAN = re.compile(r"[IVX]+|X[LC]|L[XVI]+")
 CONSTANTS = GREEK | {"\\pi"}
