@@ -41,7 +41,6 @@ VALUES = {
     "minus zeros": "def f(xs): return [-0.0] * len(xs)",
     "True for each number": "def f(xs): return [True] * len(xs)",
     "numbers as texts": "def f(xs): return [str(x) for x in sorted(xs)]",
-    "the text of the list": "def f(xs): return str(sorted(xs))",
     "a value as it crosses": "def f(xs): return {'tuple': sorted(xs)}",
     "every number in turn": "def f(xs): return iter(range(-9, 99))",
     "a generator that ends early": "def f(xs):\n    yield min(xs)\n    raise StopIteration",
