@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from k15.sandbox.protocol import Language
 
 FENCE = re.compile(r"( *)(`{3,}|~{3,}) *([^\s`:{,]*)")
 TAGS: dict[Language, tuple[str, ...]] = {
-    "python": ("python", "python3", "py"),
+    "python": ("python", "py"),
     "cpp": ("cpp", "c++", "cc"),
     "java": ("java",),
     "csharp": ("csharp", "c#", "cs"),
@@ -19,7 +19,8 @@ TAGS: dict[Language, tuple[str, ...]] = {
     "php": ("php",),
     "bash": ("bash", "sh", "shell"),
 }
-"""What a fenced block of the language is called."""
+"""What a fenced block of the language is called, its version aside."""
+VERSION = "0123456789."
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,19 +70,33 @@ def programs(response: str, language: Language = "python") -> list[str]:
     likely = [
         block
         for block in blocks(response)
-        if block.tag in ("", *TAGS[language]) and block.text.strip()
+        if block.tag.rstrip(VERSION) in ("", *TAGS[language]) and block.text.strip()
     ]
     return [block.text for block in sorted(likely, key=lambda b: (b.tag != "", b.closed))]
 
 
 def code_block(
-    response: str, language: Language = "python", *, require_fence: bool = True
+    response: str,
+    language: Language = "python",
+    *,
+    require_fence: bool = True,
+    names: Collection[str] = (),
 ) -> str | None:
     """The likeliest of `programs`; None if there is none.
 
-    With `require_fence` False, a response without any fence is a program as a whole.
+    Args:
+        require_fence: if not, a response without any fence is a program as a whole.
+        names: of Python functions or classes. What defines one goes before what does not: an
+            example of its use.
     """
     found = programs(response, language)
     if found:
-        return found[-1]
+        return next((text for text in reversed(found) if defines(text, names)), found[-1])
     return None if require_fence or any(blocks(response)) else response
+
+
+def defines(program: str, names: Collection[str]) -> bool:
+    """Whether a Python program defines one of the names, in a class perhaps."""
+    either = "|".join(map(re.escape, names)) or r"\b\B"  # of no names there is none
+    definition = rf"^[ \t]*(?:async\s+)?(?:def|class)\s+(?:{either})\b|^(?:{either})\s*[:=]"
+    return re.search(definition, program, re.MULTILINE) is not None

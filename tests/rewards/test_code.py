@@ -89,6 +89,18 @@ def test_a_response_without_a_fence_counts_where_that_is_wanted(
     assert CodeReward(sandbox, require_fence=False).score(group) == [1.0, 1.0, 0.0]
 
 
+def test_the_program_is_what_a_response_concludes(
+    sandbox: LocalSandbox, make_code_group: Callable[..., RolloutGroup]
+) -> None:
+    """Not what it thinks of, and not an example of its use."""
+    defined = "```python\ndef add(a, b): return a + b\n```"
+    example = "```python\nprint(add(1, 2))\n```"
+    tests = ({"type": "call", "function": "add", "arguments": [1, 2], "output": 3},)
+    texts = (f"{defined}\nSo:\n{example}", f"<think>{defined}</think>", f"<think>\n{defined}")
+    group = make_code_group(*texts, f"<think>\n{example}\n</think>\n{defined}", tests=tests)
+    assert CodeReward(sandbox).score(group) == [1.0, 0.0, 0.0, 1.0]
+
+
 def test_all_three_formats_at_once(
     sandbox: LocalSandbox, make_code_group: Callable[..., RolloutGroup]
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -13,9 +12,9 @@ from k15.evaluation.benchmarks.records import RecordBenchmark
 from k15.graders.base import Verdict
 from k15.graders.code import suites
 from k15.graders.code.cases import read_case
-from k15.graders.code.grader import CodeGrader
+from k15.graders.code.grader import CodeGrader, functions
 from k15.graders.code.judge import Judge
-from k15.markdown import code_block, programs
+from k15.markdown import code_block, defines
 from k15.problems.rows import Row
 from k15.sandbox.protocol import Language, Limits, Program, Sandbox
 from k15.tasks.thoughts import conclusion
@@ -150,19 +149,16 @@ class Mbpp(CodeBenchmark):
         return self.converted(row, suites.mbpp, ("text", "code"))
 
     def program(self, problem: Problem, response: str) -> str | None:
-        """The last fenced block, or all of a response without one."""
-        return code_block(response, require_fence=False)
+        """The last fenced block that defines the function, or all of a response without one."""
+        return code_block(response, require_fence=False, names=functions(problem))
 
 
 def python_function(prompt: str, name: str, response: str) -> str:
     """What defines the function `name`: the likeliest program in the response that does, else the
     likeliest of all as a completion of `prompt`.
     """
-    defines = re.compile(rf"^(?:async )?def {re.escape(name)}\b", re.MULTILINE)
-    for program in reversed(programs(response) or [response]):
-        if defines.search(program):
-            return program
-    return prompt + (code_block(response) or response)
+    program = code_block(response, names=[name]) or response
+    return program if defines(program, [name]) else prompt + program
 
 
 def with_meta(problem: Problem, **meta: Any) -> Problem:

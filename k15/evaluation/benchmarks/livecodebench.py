@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.code import PROGRAM, CodeBenchmark
 from k15.evaluation.benchmarks.records import numbered
+from k15.graders.code.grader import functions
 from k15.graders.code.suites import IMPORTS, Test, problem
 from k15.markdown import code_block
 from k15.problems.records import download, read_records
@@ -76,8 +77,8 @@ class LiveCodeBench(CodeBenchmark):
         return self.converted(row, lambda _: as_problem(row, day), ("question_content",))
 
     def program(self, problem: Problem, response: str) -> str | None:
-        """The last fenced block, or all of a response without one."""
-        return code_block(response, require_fence=False)
+        """The last fenced block (that defines the function), or all of a response without one."""
+        return code_block(response, require_fence=False, names=functions(problem))
 
     def _files(self, setting: str) -> list[Path]:
         path = Path(self.path)

@@ -15,7 +15,6 @@ refused when it is read.
 from __future__ import annotations
 
 import json
-import math
 import secrets
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -242,8 +241,12 @@ class AssertCase(TesterCase):
         return (self.entry_point,) if isinstance(self.entry_point, str) else (*self.entry_point,)
 
     def request(self) -> dict[str, Any]:
-        in_place = soundness.changes_arguments(self.code, self.names)
-        return {"code": self.code, "names": self.names, "in_place": in_place}
+        return {
+            "code": self.code,
+            "names": self.names,
+            "in_place": soundness.changes_arguments(self.code, self.names),
+            "nan": soundness.mentions_nan(self.code),
+        }
 
     def reply(self, status: str, payload: str) -> Verdict:
         return PASSED if status == "passed" else wrong(payload)
@@ -256,8 +259,8 @@ def is_refusal(outcome: Outcome) -> bool:
 
 def is_tolerance(value: float) -> None:
     """Raise ValueError unless numbers can be told apart by it."""
-    if not (isinstance(value, int | float) and 0 <= value < math.inf):
-        raise ValueError(f"test: tolerance={value!r} must be a number from 0 up")
+    if not (isinstance(value, int | float) and 0 <= value < 1):  # from 1 on 0 is close to all
+        raise ValueError(f"test: tolerance={value!r} must be a number from 0 up, and below 1")
 
 
 def refuse(value: object) -> Any:

@@ -58,8 +58,10 @@ def plain_value(encoded: Any) -> Any:
 
 
 def same_value(value: Any, expected: Any, tolerance: float = 0.0) -> bool:
-    """Whether the JSON value `value` is `expected`; numbers may differ by `tolerance`, absolute or
-    relative.
+    """Whether the JSON value `value` is `expected`, as Python's `==` has it: 1 is true, 1.0 is 1.
+
+    Numbers may differ by `tolerance`, absolute or relative to the expected one, unless both are
+    integers.
     """
     if isinstance(expected, list | tuple):
         return (
@@ -74,13 +76,18 @@ def same_value(value: Any, expected: Any, tolerance: float = 0.0) -> bool:
             and value.keys() == wanted.keys()
             and all(same_value(value[key], wanted[key], tolerance) for key in wanted)
         )
-    if value == expected or not tolerance:
-        return bool(value == expected)
-    return (
-        isinstance(value, int | float)
-        and isinstance(expected, int | float)
-        and math.isclose(value, expected, rel_tol=tolerance, abs_tol=tolerance)
-    )
+    if value == expected:
+        return True
+    numbers = [isinstance(number, int | float) for number in (value, expected)]
+    return all(numbers) and _within(value, expected, tolerance)
+
+
+def _within(value: float, want: float, tolerance: float) -> bool:
+    """Whether a number is close to another, which is not the same; two integers never are."""
+    if isinstance(value, int) and isinstance(want, int):
+        return False
+    # beyond the greatest float every number would be close
+    return math.isfinite(want) and abs(value - want) <= tolerance * max(1.0, abs(want))
 
 
 def _close(word: bytes, wanted: bytes, tolerance: float) -> bool:
@@ -90,6 +97,4 @@ def _close(word: bytes, wanted: bytes, tolerance: float) -> bool:
         return False
     if not (NUMBER.fullmatch(word) and NUMBER.fullmatch(wanted)):
         return False
-    value, want = float(word), float(wanted)
-    # beyond the greatest float every number would be close
-    return math.isfinite(want) and abs(value - want) <= tolerance * max(1.0, abs(want))
+    return _within(float(word), float(wanted), tolerance)

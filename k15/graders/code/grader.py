@@ -13,6 +13,7 @@ from k15.graders.code.cases import read_case
 from k15.graders.code.judge import Judge
 from k15.markdown import code_block
 from k15.sandbox.protocol import LANGUAGES, Language, Limits
+from k15.tasks.thoughts import conclusion
 
 if TYPE_CHECKING:
     from k15.graders.code.trial import Case
@@ -57,9 +58,13 @@ class CodeGrader(Grader):
         self.require_fence = require_fence
 
     def program(self, problem: Problem, response: str) -> str | None:
-        """The program in a response, None if there is none."""
-        language = self._language(problem)
-        return code_block(response, language, require_fence=self.require_fence)
+        """The program in what a response concludes; None if there is none."""
+        return code_block(
+            conclusion(response),
+            self._language(problem),
+            require_fence=self.require_fence,
+            names=functions(problem),
+        )
 
     def grade(self, problem: Problem, response: str) -> Verdict:
         return self.grade_program(problem, self.program(problem, response))
@@ -115,3 +120,9 @@ class CodeGrader(Grader):
                 f"choose one of {', '.join(LANGUAGES)}"
             )
         return language
+
+
+def functions(problem: Problem) -> set[str]:
+    """What the tests take from a program; nothing where it is run as a whole."""
+    asked = (test.get("function") or test.get("entry_point") or () for test in problem.tests)
+    return {name for names in asked for name in ([names] if isinstance(names, str) else names)}

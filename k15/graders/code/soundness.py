@@ -2,6 +2,7 @@
 
     a name is taken from nowhere                     no program wins it
     no assert depends on what the program returns    every program wins it
+    an exception or None leads past all asserts      so does one that raises, or returns nothing
     a lambda is handed to the program                it cannot cross to the program's process
 
 "Depends on" follows values by name, through assignments, loops, parameters and helper functions; it
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import re
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from functools import lru_cache
@@ -21,18 +23,19 @@ from k15.graders.code.syntax import (
     Function,
     bound,
     caught_names,
-    ends,
     fails,
     hides_errors,
     imported,
-    is_assertion_method,
+    is_assertion,
     is_constant,
     is_false,
     is_read,
     is_true,
+    leaves,
     name_of,
     names_read,
     own_names,
+    receivers,
     running,
     targets,
 )
@@ -42,6 +45,7 @@ MERE_LOOKS = frozenset(
     ("callable", "hasattr", "isinstance", "issubclass", "type", "id", "repr", "str", "bool", "hash")
 )
 """Builtin functions that do not call the function which they are given."""
+NAN = re.compile(r"\b(?:is)?nan\b", re.IGNORECASE)
 Binder = ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr | ast.For | ast.comprehension
 
 
@@ -66,7 +70,7 @@ def fault(code: str, prelude: str, entry_points: tuple[str, ...]) -> str:
     trail = Trail(tree, entry_points)
     if handed := trail.functions_handed_over():
         return f"it hands a function to the program: {handed}"
-    if not any(trail.decisive(tree)):
+    if not any(trail.decisive(tree.body)):
         return f"no assert of it depends on what {' or '.join(entry_points)} returns"
     return ""
 
@@ -75,6 +79,13 @@ def fault(code: str, prelude: str, entry_points: tuple[str, ...]) -> str:
 def changes_arguments(code: str, entry_points: tuple[str, ...]) -> bool:
     """See `Trail.changes_arguments`."""
     return Trail(ast.parse(code), entry_points).changes_arguments()
+
+
+def mentions_nan(code: str) -> bool:
+    """Whether a test counts with values that are not a number. Else one loses: it is neither
+    greater nor less than anything, so that `if abs(f(x) - 2) > 1e-6: raise` would let it pass.
+    """
+    return NAN.search(code) is not None
 
 
 def unknown_names(tree: ast.Module, known: Collection[str]) -> set[str]:
@@ -111,24 +122,65 @@ class Trail:
             for part in ast.walk(node)
         )
 
-    def decisive(self, node: ast.AST) -> Iterator[ast.AST]:
-        """The statements that end the test by what the program returned."""
-        if self._decides(node):
-            yield node
-        hidden = node.body if hides_errors(node) else []
-        for child in ast.iter_child_nodes(node):
-            idle = isinstance(child, Function) and child.name not in self.running
-            if child not in hidden and not idle:
-                yield from self.decisive(child)
+    def decisive(self, block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
+        """The statements that end the test by what the program returned, and that it cannot skip
+        by raising an exception or returning None.
+        """
+        for number, statement in enumerate(block):
+            if self._decides(statement):
+                yield statement
+            for inner in self._certain(statement):
+                yield from self.decisive(inner)
+            if leaves(statement):
+                return
+            if self._may_leave(statement):
+                yield from filter(fails, block[number + 1 :])
+                return
 
-    def _decides(self, node: ast.AST) -> bool:
+    def _certain(self, node: ast.stmt) -> list[list[ast.stmt]]:
+        """The blocks of a statement that run whatever the program returns or raises."""
+        if isinstance(node, Function):
+            return [node.body] if node.name in self.running else []
+        if isinstance(node, ast.ClassDef):
+            return [node.body]
+        if isinstance(node, ast.If | ast.While | ast.For):
+            return self._branches(node)
+        if isinstance(node, ast.Try):
+            hidden = hides_errors(node) and any(map(self.asks, node.body))
+            return [node.finalbody] if hidden else [node.body, node.orelse, node.finalbody]
+        if isinstance(node, ast.With | ast.AsyncWith):
+            return [] if hides_errors(node) else [node.body]
+        return [case.body for case in node.cases] if isinstance(node, ast.Match) else []
+
+    def _branches(self, node: ast.If | ast.While | ast.For) -> list[list[ast.stmt]]:
+        condition = node.iter if isinstance(node, ast.For) else node.test
+        if is_false(condition):
+            return [node.orelse]
+        if isinstance(node, ast.For) or not self.asks(condition):
+            return [node.body, node.orelse]
+        both = all(any(self.decisive(branch)) for branch in (node.body, node.orelse))
+        return [node.body] if both else []
+
+    def _may_leave(self, node: ast.stmt) -> bool:
+        """Whether the program can end the block here, by what it returns or raises."""
+        asked: Sequence[ast.AST] = []
+        ways: list[ast.stmt] = []
+        if isinstance(node, ast.If):
+            asked, ways = [node.test], [*node.body, *node.orelse]
+        elif isinstance(node, ast.Try):
+            asked, ways = node.body, [part for handler in node.handlers for part in handler.body]
+        return any(map(self.asks, asked)) and any(leaves(w) and not fails(w) for w in ways)
+
+    def _decides(self, node: ast.stmt) -> bool:
         if isinstance(node, ast.Assert):
             asks = self.asks(node.test) or names_read(node.test) & self.handed
             return bool(asks) and not self._fulfils_itself(node.test)
         if isinstance(node, ast.If | ast.While):
-            return self.asks(node.test) and ends(node)
-        if isinstance(node, ast.Call):
-            return is_assertion_method(node.func) and self.asks(node)
+            return self.asks(node.test) and any(map(fails, (*node.body, *node.orelse)))
+        if isinstance(node, ast.Match):
+            return self.asks(node.subject) and any(map(fails, node.cases))
+        if isinstance(node, ast.Expr):
+            return is_assertion(node.value) and self.asks(node.value)
         return isinstance(node, ast.Try) and self._expects_an_exception(node)
 
     def _fulfils_itself(self, condition: ast.expr) -> bool:
@@ -180,7 +232,7 @@ class Trail:
 
     def _calls(self, call: ast.Call) -> bool:
         """Whether it is a call of the program: by name, through a helper, or by a `map` of it."""
-        if name_of(call.func) in self.functions:
+        if any(name_of(part) in self.functions for part in ast.walk(call.func)):
             return True
         given = (*call.args, *(keyword.value for keyword in call.keywords))
         return name_of(call.func) not in MERE_LOOKS and any(
@@ -206,7 +258,9 @@ class Trail:
         elif isinstance(node, ast.If | ast.Try):
             asked = [node.test] if isinstance(node, ast.If) else node.body
             if any(map(self.asks, asked)):
-                self.results |= targets(node)
+                self.results |= targets(node) | receivers(node)
+        elif isinstance(node, ast.Expr) and not is_assertion(node.value) and self.asks(node.value):
+            self.results |= receivers(node)
         elif isinstance(node, ast.Match) and self.asks(node.subject):
             self.results |= bound(node)
 

@@ -34,6 +34,8 @@ def running(tree: ast.Module) -> set[str]:
     for node in ast.walk(tree):
         if isinstance(node, Function | ast.ClassDef):
             definitions.setdefault(node.name, []).append(node)
+    if names_read(tree) & {"globals", "locals", "vars"}:  # which find functions by themselves
+        return {*definitions}
     found: set[str] = set()
     ahead: list[ast.AST] = [tree]
     while ahead:
@@ -87,12 +89,28 @@ def name_of(node: ast.AST) -> str:
 
 
 def targets(node: ast.AST) -> set[str]:
-    """The names and attributes that are assigned to below a node."""
+    """The names and attributes that are assigned to below a node; of `a[b]` it is `a`."""
     return {
-        name_of(part)
+        name_of(holder(part))
         for part in ast.walk(node)
-        if isinstance(part, ast.Name | ast.Attribute) and isinstance(part.ctx, ast.Store)
+        if isinstance(part, ast.Name | ast.Attribute | ast.Subscript)
+        and isinstance(part.ctx, ast.Store)
     }
+
+
+def receivers(node: ast.AST) -> set[str]:
+    """What methods are called of for their effect alone, below a node: `a` of `a.append(b)`."""
+    calls = [part.value for part in ast.walk(node) if isinstance(part, ast.Expr)]
+    return {
+        name_of(holder(call.func.value))
+        for call in calls
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute)
+    }
+
+
+def holder(node: ast.AST) -> ast.AST:
+    """`a` of `a[b][c]`."""
+    return holder(node.value) if isinstance(node, ast.Subscript) else node
 
 
 def names_read(node: ast.AST) -> set[str]:
@@ -103,9 +121,9 @@ def is_read(node: ast.AST) -> TypeGuard[ast.Name]:
     return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
-def is_assertion_method(function: ast.AST) -> bool:
-    """`self.assertEqual` of unittest, and the like."""
-    return isinstance(function, ast.Attribute) and function.attr.startswith("assert")
+def is_assertion(node: ast.AST) -> bool:
+    """`self.assertEqual(...)` of unittest, and the like."""
+    return isinstance(node, ast.Call) and name_of(node.func).startswith("assert")
 
 
 def is_constant(node: ast.AST) -> bool:
@@ -147,9 +165,11 @@ def fails(node: ast.AST) -> bool:
     )
 
 
-def ends(node: ast.If | ast.While) -> bool:
-    """Whether one of its branches ends the test."""
-    return any(fails(part) for part in (*node.body, *node.orelse))
+def leaves(statement: ast.stmt) -> bool:
+    """Whether nothing behind it in its block runs."""
+    if isinstance(statement, ast.Expr):
+        return isinstance(statement.value, ast.Call) and fails(statement)
+    return isinstance(statement, ast.Return | ast.Continue | ast.Break | ast.Raise)
 
 
 def hides_errors(node: ast.AST) -> TypeGuard[ast.Try | ast.With]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from tests.graders.code import impostors
+
 EVERY_DUNDER = "".join(
     f"    def __{name}__(self, *others): return {value}\n"
     for name, value in {
@@ -51,6 +53,8 @@ def everything():
 """
 
 FUNCTIONS = {
+    **impostors.VALUES,
+    **impostors.WAYS,
     # what it returns
     "nothing": "def f(xs): pass",
     "the list as it is": "def f(xs): return xs",
@@ -214,6 +218,14 @@ PROGRAMS = {
     "prints too much": "while True: print('1 2 3')",
     "complains too much": "import sys\nprint('1 2', flush=True)\n"
     "while True: sys.stderr.write('x' * 9999)",
+    "prints what cannot be seen": "print('\\ufeff1 2\\u200b 3')",
+    "prints colours": "print('\\x1b[1m1 2 3\\x1b[0m')",
+    "prints in another file": "for path in ('/dev/tty', '/dev/stderr', 'output', 'answer'):\n"
+    "    try: open(path, 'w').write('1 2 3')\n    except OSError: pass",
+    "prints in a process that it left": "import os, time\nif not os.fork():\n    os.setsid()\n"
+    "    if not os.fork():\n        time.sleep(0.5)\n        print('1 2 3', flush=True)\n"
+    "    os._exit(0)",
+    "prints and ends with -1": "print('1 2 3')\nexit(-1)",
     "prints a program": "print('import os; os._exit(0)')",
     "prints what it finds": READ_EVERYTHING + "print(everything())",
     "prints half": "print('1 2')",

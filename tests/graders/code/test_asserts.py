@@ -336,6 +336,13 @@ def test_the_prelude_is_the_programs_and_the_modules_of_the_test_are_its_own(jud
     assert verdict(judge, "from math import gcd", "assert gcd(4, 6) == 2", "gcd") == RIGHT
 
 
+def test_what_is_no_number_passes_only_tests_that_mention_it(judge: Judge) -> None:
+    source = "def f(x): return [float('nan') * x]"
+    apart = "import math\nif abs(f(1)[0] - 2) > 1e-6: raise ValueError"
+    assert "not a number" in verdict(judge, source, apart).detail
+    assert verdict(judge, source, "import math\nassert math.isnan(f(1)[0])") == RIGHT
+
+
 def test_limits_are_those_of_the_run(judge: Judge) -> None:
     assert verdict(judge, "def f(x):\n    while True: pass", "assert f(1)").how == "cpu"
     assert verdict(judge, "def f(x): return [0] * 10**9", "assert f(1)").correct == 0

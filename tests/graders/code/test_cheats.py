@@ -55,6 +55,11 @@ def test_nor_on_any_sandbox(backends: tuple[str, Sandbox], form: str, name: str)
 
 def won(judge: Judge, form: str, name: str, tests: Iterable[str]) -> list[str]:
     """The tests that the cheat passes; raises GraderFailure where it breaks the judge."""
-    names = list(tests)
+    names, found, limits = list(tests), [], 0
     verdicts = judge.verdicts(CHEATS[form][name], [TESTS[form][test] for test in names])
-    return [test for test, v in zip(names, verdicts, strict=True) if v.correct]
+    for test, verdict in zip(names, verdicts, strict=False):
+        found += [test] if verdict.correct else []
+        limits += verdict.how in ("cpu", "wall", "memory")
+        if limits == 2:  # one that never answers would take minutes for all of them
+            break
+    return found

@@ -65,6 +65,8 @@ def test_values_within_a_tolerance() -> None:
     assert same_value([0.1 + 0.2], [0.3], tolerance=1e-9)
     assert not same_value([0.1 + 0.2], [0.3])
     assert not same_value([0.31], [0.3], tolerance=1e-9)
+    assert same_value(10**6, 1000000.5, tolerance=1e-6)
+    assert not same_value(10**6, 10**6 + 1, tolerance=1e-6)  # two integers are never close
 
 
 @pytest.mark.parametrize("encoded", [{"set": [1]}, {"handle": 0}, {"a": 1, "b": 2}, {}])

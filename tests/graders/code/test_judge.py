@@ -248,7 +248,7 @@ def test_threads_may_share_a_judge(judge: Judge) -> None:
         ({"type": "stdin", "input": 5, "output": "5"}, "input=5 must be a text"),
         ({"type": "stdin", "input": "", "output": "\ud800"}, "output is not valid Unicode"),
         ({"type": "stdin", "input": "", "output": "1", "tolerance": -1}, "tolerance=-1"),
-        ({"type": "stdin", "input": "", "output": "1", "tolerance": 1e999}, "tolerance=inf"),
+        ({"type": "stdin", "input": "", "output": "1", "tolerance": 1}, "tolerance=1 must"),
         ({"type": "call", "function": "f"}, "call test: arguments, output is missing"),
         ({"type": "call", "function": "f(", "arguments": [], "output": 1}, "function='f('"),
         ({"type": "call", "function": "f", "arguments": 1, "output": 1}, "arguments=1 must be"),

@@ -51,6 +51,22 @@ NEVER_LOST = [
     "def f(x): return 2\nassert f(1) == 2",
     "from operator import neg as f\nassert f(1) == -1",
     "f = abs\nassert f(1) == 1",
+    "raise SystemExit\nassert f(1) == 2",
+    "if False: assert f(1) == 2",
+    "for x in []:\n    assert f(x) == 2",
+    "def check():\n    return\n    assert f(1) == 2\ncheck()",
+    "def check(): return f(1) == 2\ncheck()",
+    # what raises an exception wins
+    "try:\n    got = f(1)\nexcept Exception:\n    pass\nelse:\n    assert got == 2",
+    "for x in [1]:\n    try:\n        got = f(x)\n    except Exception:\n        continue\n"
+    "    assert got == 2",
+    "def check():\n    try:\n        got = f(1)\n    except ValueError:\n        return\n"
+    "    assert got == 2\ncheck()",
+    # what returns None wins
+    "got = f(1)\nif got is not None:\n    assert got == 2",
+    "while f(1):\n    assert f(1) == 2\n    break",
+    "def check():\n    got = f(1)\n    if not got: return\n    assert got == 2\ncheck()",
+    "match f(1):\n    case int(x):\n        print(x)",
 ]
 GOOD = [
     "assert f(1) == 2",
@@ -87,6 +103,23 @@ GOOD = [
     "s = f(1)\ns.push(2)\nassert s.pop() == 2",
     "assert [y for y in f(3)] == [0, 1, 2]",
     "match f(1):\n    case [a, *rest]:\n        assert rest == []",
+    "match f(1):\n    case 2: pass\n    case _: raise AssertionError",
+    "got = {}\ngot[1] = f(1)\nassert got[1] == 2",
+    "got = []\nfor x in [1, 2]:\n    got.append(f(x))\nassert got == [2, 3]",
+    "got = {1: []}\ngot[1].append(f(1))\nassert got == {1: [2]}",
+    "bad = []\nfor x in [1]:\n    if f(x) != 2: bad.append(x)\nassert not bad",
+    "bad = set()\nfor x in [1]:\n    try:\n        if f(x) != 2: bad.add(x)\n"
+    "    except Exception:\n        bad.add(x)\n        continue\nassert bad == set()",
+    "for x in [1]:\n    if f(x) == 2:\n        continue\n    raise AssertionError",
+    "def check():\n    try:\n        f(-1)\n    except ValueError:\n        return\n"
+    "    raise AssertionError\ncheck()",
+    "try:\n    got = f(1)\nexcept Exception as e:\n    raise KeyError from e\nassert got == 2",
+    "try:\n    got = f(1)\nexcept Exception:\n    got = None\nassert got == 2",
+    "got = f(1)\nif isinstance(got, int):\n    assert got == 2\nelse:\n    assert got == '2'",
+    "got = f(1)\nif got is None: raise AssertionError\nassert got == 2",
+    "functions = {'f': f}\nassert functions['f'](1) == 2",
+    "def test_f():\n    assert f(1) == 2\nfor name, test in [*globals().items()]:\n"
+    "    if name.startswith('test_'): test()",
 ]
 
 

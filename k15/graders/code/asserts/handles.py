@@ -22,10 +22,15 @@ class Lost(BaseException):
 class Connection:
     """The tester's end."""
 
-    def __init__(self, requests: TextIO, replies: TextIO, *, in_place: bool) -> None:
-        """`in_place`: a function that returns something may change its arguments, too."""
+    def __init__(self, requests: TextIO, replies: TextIO, *, in_place: bool, nan: bool) -> None:
+        """Over two pipes.
+
+        Args:
+            in_place: a function that returns something may change its arguments, too.
+            nan: the program may return values that are not a number.
+        """
         self.requests, self.replies = requests, replies
-        self.in_place = in_place
+        self.in_place, self.nan = in_place, nan
         self.lost: BaseException | None = None
         self.lengths: dict[int, dict[str, int]] = {}
         """Of objects, by number and source, for as long as nothing may have changed them."""
@@ -82,9 +87,15 @@ class Connection:
             line = self.replies.readline()
             if not line.endswith("\n"):
                 raise EOFError("the program ended its process")
-            return dict(json.loads(line))
+            return dict(json.loads(line, parse_constant=self.constant))
         except Exception as error:  # a closed pipe, or no JSON
             raise self.lose(Lost(str(error))) from None
+
+    def constant(self, name: str) -> float:
+        """NaN, Infinity or -Infinity."""
+        if name == "NaN" and not self.nan:
+            raise ValueError("a value that is not a number")
+        return float(name)
 
     def lose(self, lost: Lost) -> Lost:
         self.lost = lost

@@ -71,9 +71,9 @@ def one_line(text: object) -> str:
 def main() -> None:
     """Read one request from stdin, write reports to stdout, a line each: nonce, status, payload.
 
-    A request is {nonce, prelude, program} with {code, names, in_place} for asserts or {function,
-    arguments} for a call. Statuses: broken (the grader's fault), or started and then passed, failed
-    or returned.
+    A request is {nonce, prelude, program} with {code, names, in_place, nan} for asserts or
+    {function, arguments} for a call. Statuses: broken (the grader's fault), or started and then
+    passed, failed or returned.
     """
     prctl(PR_SET_DUMPABLE, 0)
     tester = os.getpid()
@@ -102,7 +102,8 @@ def main() -> None:
         if door != "ready":
             say("broken", "the program could read the tester's memory in this sandbox")
         else:
-            connection = Connection(out, back, in_place=request.get("in_place", False))
+            allowed = {name: request.get(name, False) for name in ("in_place", "nan")}
+            connection = Connection(out, back, **allowed)
             request = prepared(request)
             say("started")
             say(*test(connection, request))
