@@ -123,7 +123,8 @@ def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(tmp_path: Path) -> N
 @pytest.mark.timeout(900)
 def test_ctrl_c_in_iterations_without_signal(tmp_path: Path) -> None:
     """A fresh model is never right: no group is trained on, and every iteration is kept."""
-    signal_free = ["stage=rl", *SMALL, "module.drop_zero_variance=true", "run_dir=run"]
+    signal_free = ["stage=rl", *SMALL, "module.drop_zero_advantage=true", "run_dir=run"]
+    signal_free += ["rewards.length.weight=0"]
     whole, ended = tmp_path / "whole", tmp_path / "ended"
     assert run(whole, *signal_free).count("groups 0+") == 6
     output = end(ended, "rollouts/iteration_0004.jsonl", *signal_free, by=signal.SIGINT)
@@ -188,8 +189,8 @@ def test_a_full_disk_is_a_line_and_the_run_goes_on_when_there_is_room(tmp_path: 
 def test_the_default_run_learns_from_nothing(tmp_path: Path) -> None:
     """Pretraining and SFT are trained first, then ten iterations.
 
-    Seeds 1 to 3 go from 0.27 to 0.58 and from 26 to 43 tokens on average (docs/rl.md), seed 2
-    from 0.28 to 0.53 and from 25 to 40.
+    Seeds 1 to 3 go from 0.27, 0.28, 0.27 to 0.69, 0.57, 0.65, and from 26, 25, 26 to 58, 38, 47
+    tokens.
     The standard error of an accuracy over 400 problems is 0.025, that of a difference 0.035.
     """
     output = run(tmp_path, "stage=rl", "trainer.max_epochs=10")
