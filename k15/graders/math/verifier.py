@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, get_args
 
-from k15.graders.base import Verdict, each_once
+from k15.graders.base import Verdict
 from k15.graders.math.algebra.values import Rational, TooLarge
 from k15.graders.math.compare.exact import LONGEST, exact, quietly_read, rational, refused
 from k15.graders.math.compare.quantities import Percent, Policy, Rounding
@@ -105,10 +105,6 @@ class MathVerifier:
         found = EXTRACT[self._extraction](response)
         correct, how = self._judged(found.text, reference)
         return Verdict(correct=correct, extracted=found.text, how=how, found=found.how)
-
-    def verify_all(self, responses: Sequence[str], gold: str) -> list[Verdict]:
-        """`verify` on each response, as many at a time as there are processes."""
-        return each_once(lambda response: self.verify(response, gold), responses, self._pool.size)
 
     def equal(self, answer: str, gold: str) -> bool:
         """Whether two bare answers are equivalent, whatever the extraction; see `verify`."""

@@ -38,7 +38,6 @@ something nothing anything etc others mil mils bil bn tn mio grand lakh
 lakhs crore crores th st nd rd short shy ago early earlier late later sooner
 """
 CLOSED = frozenset(CLOSED_WORDS.split())
-UNCHANGED = "fish sheep deer cattle offspring aircraft series species pcs"
 PLURALS = {
     "people": "person",
     "children": "child",
