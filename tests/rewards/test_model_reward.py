@@ -130,10 +130,11 @@ def test_a_chain_of_thought_without_verdict_is_a_failure_not_a_zero(folder: Path
 
 
 def test_what_is_wrong_is_said_before_anything_starts() -> None:
+    before = set(children())  # an earlier test's may still be ending
     with pytest.raises(ValueError, match=r"path=null; .*train\.py stage=cot_reward_model"):
         CotModelReward().score(group())
     with pytest.raises(ValueError, match=r"threshold=1\.5 must be in"):
         ClassicModelReward("x", threshold=1.5)
     with pytest.raises(ValueError, match="has a picture"):
         ClassicModelReward("x").check(Make24(modality="image").problem(0))
-    assert children() == []
+    assert set(children()) <= before
