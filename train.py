@@ -10,7 +10,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from k15 import runs
-from k15.config import build, exit_on_error
+from k15.config import Parts, exit_on_error
 
 
 @exit_on_error()
@@ -31,7 +31,7 @@ def train(config: DictConfig) -> None:
 
 
 def assemble(config: DictConfig) -> tuple[Any, Any, Any]:
-    """Build the parts that the configuration names."""
+    """Build what the configuration names; `config.parts` says what is handed on to whom."""
     import torch
     from lightning.pytorch import seed_everything
 
@@ -40,15 +40,12 @@ def assemble(config: DictConfig) -> tuple[Any, Any, Any]:
     quiet()
     torch.set_num_threads(config.threads)
     seed_everything(config.seed, workers=True, verbose=False)
-    source = build(config.data)
-    policy = build(config.model, words=source.words)
-    rewards = build(config.rewards) or {}
-    parts = {"policy": policy, "source": source, "rewards": rewards}
-    datamodule = build(config.datamodule, **parts)
-    module = build(config.module, **parts)
-    callbacks = [*rewards.values(), *build(config.callbacks, **parts).values()]
-    trainer = build(config.trainer, callbacks=callbacks, logger=build(config.logger) or False)
-    return trainer, module, datamodule
+    parts = Parts(config)
+    parts["words"] = parts["source"].words
+    callbacks = {**parts.get("rewards", {}), **parts.build(config.callbacks)}
+    parts["callbacks"] = [*callbacks.values()]
+    parts["logger"] = parts.build(config.logger) or False
+    return parts.build(config.trainer), parts.build(config.module), parts.build(config.datamodule)
 
 
 if __name__ == "__main__":

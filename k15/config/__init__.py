@@ -1,7 +1,8 @@
 """The config system: groups of small YAML files, dotted overrides, `_target_` nodes.
 
     config = load("train", ["stage=rl", "data=math", "data.path=x.jsonl", "trainer.max_epochs=3"])
-    trainer = build(config.trainer, callbacks=callbacks)
+    parts = Parts(config)
+    module = parts.build(config.module)
 
 Groups
     `configs/<group>/<choice>.yaml` is one choice of a group. Its content goes under
@@ -20,6 +21,10 @@ Choices
 Content
     Merged in this order: the entry; the other groups, in the same order; the root groups, in
     theirs; `key.key=value` from the command line.
+Parts
+    `parts` in the entry lists what is built once and handed on by parameter name
+    (`k15.config.parts`). Copies of a value, be they interpolations or handed on, are not changed
+    where they arrive.
 Result
     A DictConfig whose interpolations resolve, without `???`, whose `_target_` nodes fit their
     targets as far as source files tell (`k15.config.signatures`). `config.choices` is the choice of
@@ -36,11 +41,12 @@ from omegaconf import DictConfig
 from k15.config.errors import ConfigError
 from k15.config.exits import exit_on_error
 from k15.config.groups import Tree, merge, settle, usage
-from k15.config.nodes import build, faults
+from k15.config.nodes import faults
 from k15.config.overrides import apply, keys, parse, spread, stray
+from k15.config.parts import Parts, build, takes
 from k15.config.show import shown
 
-__all__ = ["ConfigError", "build", "exit_on_error", "load", "shown"]
+__all__ = ["ConfigError", "Parts", "build", "exit_on_error", "load", "shown", "takes"]
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
 

@@ -1,8 +1,9 @@
 """What the command line changes: `group=choice` and `key.key=value`, each checked.
 
-An override keeps to the keys and to the types of what is there. New keys are for targets, whose
-signatures know them (`k15.config.nodes` asks); for mappings of named things, which take one more
-thing with a `_target_`; and for mappings that the YAML leaves empty.
+An override keeps to the keys and to the types of what is there. A copy of another value, or of a
+part that is handed on, is changed at its own address (`k15.config.copies`). New keys are for
+targets, whose signatures know them (`k15.config.nodes` asks); for mappings of named things, which
+take one more thing with a `_target_`; and for mappings that the YAML leaves empty.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
+from k15.config.copies import copied, true_address
 from k15.config.errors import ConfigError, did_you_mean, nearest, one_line
 from k15.config.groups import Choices, joined
 from k15.config.signatures import annotation
@@ -67,6 +69,11 @@ def apply(node: DictConfig, overrides: dict[str, Any], names: list[str], at: str
     faults = []
     for name, value in overrides.items():
         key = f"{at}{name}"
+        if copied(node, name, at):
+            faults += [
+                _copy(leaf, cast(DictConfig, node._get_root())) for leaf in _leaves(value, key)
+            ]
+            continue
         if name not in list(node):
             if at and _takes(node, value):
                 node[name] = value
@@ -75,8 +82,6 @@ def apply(node: DictConfig, overrides: dict[str, Any], names: list[str], at: str
             continue
         old = resolved(node, name)
         if isinstance(old, DictConfig) and isinstance(value, dict):
-            if OmegaConf.is_interpolation(node, name):
-                node[name] = old  # a copy: what it refers to stays as it is
             faults += apply(node[name], value, names, f"{key}.")
         elif _fits(old, value) or _admits(node, name, value):
             node[name] = value
@@ -151,6 +156,11 @@ def _leaves(value: Any, key: str) -> list[str]:
     if isinstance(value, dict) and value:
         return [leaf for name in value for leaf in _leaves(value[name], f"{key}.{name}")]
     return [key]
+
+
+def _copy(key: str, config: DictConfig) -> str:
+    address = true_address(config, key)
+    return f"{key}: this is {address}, and is changed there alone: {address}=..."
 
 
 def _unknown(key: str, names: list[str]) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ConfigError, build
+from k15.config import ConfigError, Parts
 from k15.evaluation.compare import write_comparison
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.folder import GIVEN, given_responses, newest_model, opened
@@ -33,7 +33,8 @@ def evaluate(config: DictConfig) -> str:
     """
     quiet()
     torch.set_num_threads(config.threads)
-    fabric = build(config.fabric)
+    parts = Parts(config)
+    fabric = parts.build(config.fabric)
     fabric.launch()
     if config.run_dir is None:
         config.run_dir = str(unused_folder(Path(config.outputs, "evaluate")))
@@ -43,12 +44,11 @@ def evaluate(config: DictConfig) -> str:
     limit_benchmarks(config)
     with opened(config) if fabric.is_global_zero else nullcontext(Path(config.run_dir)) as folder:
         fabric.barrier()  # the folder is there, and it is ours
-        evaluator = evaluator_of(config, folder, fabric.global_rank, fabric.world_size)
+        evaluator = evaluator_of(parts, folder, fabric.global_rank, fabric.world_size)
         if config.responses is None:
             fabric.print(f"model: {model_name(config)}\nrun_dir: {folder}", flush=True)
-            policy = build(config.model)
-            policy.model.to(fabric.device)
-            evaluator.run(build(config.engine, policy=policy), policy)
+            parts["policy"].model.to(fabric.device)
+            evaluator.run(parts["engine"], parts["policy"])
         else:
             take_responses(config, evaluator, write=fabric.is_global_zero)
             fabric.barrier()
@@ -64,11 +64,12 @@ def limit_benchmarks(config: DictConfig) -> None:
             OmegaConf.update(benchmark, "limit", config.limit, force_add=True)
 
 
-def evaluator_of(config: DictConfig, folder: Path, rank: int, ranks: int) -> Evaluator:
+def evaluator_of(parts: Parts, folder: Path, rank: int, ranks: int) -> Evaluator:
     """The evaluator of the configured benchmarks and promptings."""
+    config, given = parts.config, parts.config.responses is not None
     return Evaluator(
-        benchmarks=build(config.benchmark),
-        promptings=build(config.prompting) if config.responses is None else {GIVEN: as_given()},
+        benchmarks=parts.build(config.benchmark),
+        promptings={GIVEN: as_given()} if given else parts.build(config.prompting),
         run_dir=folder,
         seed=config.sampling_seed,
         threads=config.grading_threads,

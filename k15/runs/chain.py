@@ -13,7 +13,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ROOT, ConfigError, build, load
+from k15.config import ROOT, ConfigError, Parts, load, takes
 from k15.runs.folders import check_unused, own_folder, stage
 from k15.runs.resume import resumed
 from k15.runs.settings import digest, settings
@@ -40,12 +40,13 @@ def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
 def check_parts(config: DictConfig) -> None:
     """Raise ConfigError for parts that cannot work, long before they would be used."""
     try:
-        build(config.get("sizes"))
-        build(OmegaConf.select(config, "datamodule.plan"))
-        if config.get("objective"):
+        parts = Parts(config)
+        for name in {"sizes", "plan"} & {*parts}:
+            parts[name]
+        if "loss" in parts:
             from k15.losses.policy_loss import check_loss
 
-            check_loss(build(config.objective.loss))
+            check_loss(parts["loss"])
     except ValueError as error:
         raise ConfigError(str(error)) from error
 
@@ -96,7 +97,7 @@ def reward_models(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
             *chosen(argv, ("seed", "threads", "outputs", "task")),
         ]
         found = find_model(config.outputs, reward.trained_by, weights_fingerprint(before))
-        if found is None and "task" not in config.data:
+        if found is None and not takes(config.data, "task"):
             raise ConfigError(
                 f"rewards.{name}.path=null: give a reward model of these problems. To train one:\n"
                 f"python train.py stage={reward.trained_by} data=judgements data.path=<labelled "

@@ -97,12 +97,6 @@ def test_anything_goes_where_there_is_no_value_yet(root, write):
     assert load("train", ["model.a={x: 1}", "model.b=[1]"], root).model == {"a": {"x": 1}, "b": [1]}
 
 
-def test_the_type_of_an_interpolation_is_that_of_its_value(root, write):
-    write({"model/tiny.yaml": "depth: ${seed}"})
-    assert load("train", ["model.depth=3"], root).model.depth == 3
-    assert "expected an integer" in fault(root, "model.depth=x")
-
-
 def test_a_type_that_the_targets_annotation_names_is_welcome(root):
     # devices: Union[list[int], str, int] = "auto"; max_epochs: Optional[int] = None
     assert load("train", ["trainer.devices=2"], root).trainer.devices == 2
@@ -130,10 +124,3 @@ def test_named_things_take_one_more_thing(root):
 
 def test_an_empty_mapping_takes_any_key(root):
     assert load("train", ["data.options.a=1"], root).data.options == {"a": 1}
-
-
-def test_overriding_below_an_interpolation_leaves_its_origin_alone(root, write):
-    write({"data/sums.yaml": "policy: ${model}"})
-    config = load("train", ["data.policy.depth=3"], root)
-    assert (config.data.policy.depth, config.model.depth) == (3, 2)
-    assert config.data.policy.kind == "text"

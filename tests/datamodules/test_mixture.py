@@ -137,7 +137,7 @@ def test_the_warm_up_mixes_the_same_domains_and_begins_on_text(
     names = [runs.stage(config) for config in stages]
     assert names == ["pretrain", "align", "vision", "joint", "sft", "rl"]
     assert {config.choices.data for config in stages} == {"mixed"}
-    forms = [config.data.sources.vision.task.modality for config in stages]
+    forms = [config.task.modality for config in stages]
     assert forms == ["text", *["image"] * 5]
 
 
