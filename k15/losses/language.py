@@ -1,6 +1,6 @@
 """Next-token cross-entropy, for pretraining and supervised fine-tuning.
 
-Legend: B sequences of a micro-batch, T longest response in it, in tokens.
+Legend: B sequences of a batch, T longest response in it, in tokens.
 """
 
 from __future__ import annotations
@@ -8,23 +8,27 @@ from __future__ import annotations
 from torch import Tensor
 
 from k15.losses.reduce import check_mask, masked_sum
+from k15.losses.terms import Terms
 
 
-def cross_entropy(
-    logp_BT: Tensor, mask_BT: Tensor, *, tokens: float
-) -> tuple[Tensor, dict[str, Tensor]]:
-    """−(1/N) Σ log π_θ(y_t) over the tokens in the mask, in nats per token; N = `tokens`.
+def cross_entropy(logp_BT: Tensor, right_BT: Tensor, mask_BT: Tensor) -> Terms:
+    """−log π_θ(y_t) of each token in the mask, in nats.
 
     - `logp_BT` [B, T] nats: log π_θ of each target token; carries the gradient.
+    - `right_BT` [B, T] bool: the target is the most probable token.
     - `mask_BT` [B, T] bool: tokens in the loss; what the others hold has no influence.
-    - `tokens`: tokens in the loss of the whole minibatch, over all micro-batches and ranks, so that
-      losses of micro-batches add up.
 
-    It has no metrics. Raises ValueError if shapes differ.
+    The metric `token_accuracy` is the share of targets that are the most probable token. Raises
+    ValueError if shapes differ.
     """
-    if logp_BT.shape != mask_BT.shape:
+    if not logp_BT.shape == right_BT.shape == mask_BT.shape:
         raise ValueError(
-            f"logp_BT {tuple(logp_BT.shape)} and mask_BT {tuple(mask_BT.shape)} must be the same"
+            f"logp_BT {tuple(logp_BT.shape)}, right_BT {tuple(right_BT.shape)} and mask_BT "
+            f"{tuple(mask_BT.shape)} must be the same"
         )
     check_mask(mask_BT)
-    return -masked_sum(logp_BT, mask_BT).sum() / tokens, {}
+    return Terms(
+        loss=-masked_sum(logp_BT, mask_BT).sum(),
+        count=int(mask_BT.sum()),
+        metrics={"token_accuracy": (right_BT & mask_BT).sum()},
+    )

@@ -9,6 +9,7 @@ B rows, L longest row, V vocabulary.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from torch.utils.checkpoint import checkpoint
 from k15.models.policy import Policy
 from k15.types import PackedBatch
 
+Figures = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
+"""Of logits [C, V] and targets [C]: [C] each."""
 RESCALINGS = ("logit_scale", "logits_scaling", "lm_head_multiplier", "logits_soft_cap")
 
 
@@ -36,6 +39,26 @@ def response_logps(
     each is computed again in the backward pass. Raises ValueError if either number is not above 0,
     or if the model rescales its logits in a way not known here.
     """
+    (logp_SR,) = _of_responses(policy, batch, _logps, temperature, tokens_per_chunk)
+    return logp_SR
+
+
+def response_predictions(
+    policy: Policy, batch: PackedBatch, *, tokens_per_chunk: int = 4096
+) -> tuple[Tensor, Tensor]:
+    """As `response_logps`, and [S, R] bool: the response token is the most probable one."""
+    logp_SR, right_SR = _of_responses(policy, batch, _predictions, 1.0, tokens_per_chunk)
+    return logp_SR, right_SR
+
+
+def _of_responses(
+    policy: Policy,
+    batch: PackedBatch,
+    figures: Figures,
+    temperature: float,
+    tokens_per_chunk: int,
+) -> list[Tensor]:
+    """Figures of each response token, [S, R] each, chunk by chunk."""
     if temperature <= 0 or tokens_per_chunk < 1:
         raise ValueError(
             f"temperature={temperature}, tokens_per_chunk={tokens_per_chunk}: both must be above 0"
@@ -48,17 +71,20 @@ def response_logps(
     chunks = list(
         zip(hidden_NH.split(tokens_per_chunk), targets_N.split(tokens_per_chunk), strict=True)
     )
+
+    def of_chunk(hidden_CH: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
+        return figures(_logits(policy, hidden_CH, temperature), targets_C)
+
     recompute = len(chunks) > 1 and torch.is_grad_enabled()
-    logps = [
-        checkpoint(
-            _token_logps, policy, *chunk, temperature, use_reentrant=False, preserve_rng_state=False
-        )
+    found = [
+        checkpoint(of_chunk, *chunk, use_reentrant=False, preserve_rng_state=False)
         if recompute
-        else _token_logps(policy, *chunk, temperature)
+        else of_chunk(*chunk)
         for chunk in chunks
     ]
-    logp_SR = torch.zeros(real_SR.shape, device=real_SR.device)
-    return logp_SR.masked_scatter(real_SR, torch.cat(logps))
+    joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
+    empty = torch.zeros(real_SR.shape, device=real_SR.device)
+    return [empty.to(values.dtype).masked_scatter(real_SR, values) for values in joined]
 
 
 def last_hidden(policy: Policy, batch: PackedBatch) -> Tensor:
@@ -90,17 +116,25 @@ def _position_ids(batch: PackedBatch) -> Tensor:
     return torch.cat([text.to(batch.positions.device).expand(1, 1, -1), batch.positions])
 
 
-def _token_logps(
-    policy: Policy, hidden_CH: Tensor, targets_C: Tensor, temperature: float
-) -> Tensor:
-    """[C] log-probability of each target."""
+def _logits(policy: Policy, hidden_CH: Tensor, temperature: float) -> Tensor:
+    """[C, V] float32."""
     logits_CV = policy.model.get_output_embeddings()(hidden_CH).float()
     cap = getattr(policy.model.config.get_text_config(), "final_logit_softcapping", None)
     if cap is not None:
         logits_CV = torch.tanh(logits_CV / cap) * cap
     if temperature != 1.0:
         logits_CV = logits_CV / temperature
-    return -cross_entropy(logits_CV, targets_C, reduction="none")
+    return logits_CV
+
+
+def _logps(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
+    """[C] log-probability of each target."""
+    return (-cross_entropy(logits_CV, targets_C, reduction="none"),)
+
+
+def _predictions(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
+    """And [C] bool: whether it is the most probable one."""
+    return (*_logps(logits_CV, targets_C), logits_CV.argmax(-1) == targets_C)
 
 
 def _check_logits(policy: Policy) -> None:

@@ -3,34 +3,61 @@ vision stage).
 
 The language model stays frozen. A visual token that lies where the word's embedding lies is
 understood by it without further training, so this stage makes the later ones quick.
+
+Legend: N visual tokens of a batch, C of them labelled, H hidden, V vocabulary.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
+from k15.losses.terms import Terms
 from k15.models.policy import Policy
-from k15.modules.language import LanguageModule
+from k15.modules.language import freeze_language
+from k15.modules.supervised import SupervisedModule
 from k15.types import Problem
 
 
-class AlignModule(LanguageModule):
+class AlignModule(SupervisedModule):
     """Cross-entropy of visual tokens against the language model's embeddings.
 
     Problems say in `meta["patch_words"]`, {patch: word}, what stands where; other patches are free.
     """
 
-    def __init__(self, policy: Policy, *, learning_rate: float, warmup: float = 0.05) -> None:
-        super().__init__(policy, learning_rate=learning_rate, warmup=warmup, train="vision")
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        learning_rate: float,
+        warmup: float = 0.05,
+        weight_decay: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.95),
+    ) -> None:
+        super().__init__(
+            policy,
+            learning_rate=learning_rate,
+            warmup=warmup,
+            weight_decay=weight_decay,
+            betas=betas,
+        )
+        freeze_language(policy.model, frozen=True)
 
-    def loss(self, problems: list[Problem]) -> Tensor:  # type: ignore[override]
-        """Cross-entropy in nats per labelled patch."""
+    def terms(self, problems: Sequence[Problem]) -> tuple[Terms, int]:
+        """The labelled patches; the tower reads all of them."""
         visual_NH, places, words = self._visual_tokens(problems)
-        logits_NV = visual_NH[places] @ self.policy.model.get_input_embeddings().weight.T
-        return torch.nn.functional.cross_entropy(logits_NV, words)
+        logits_CV = visual_NH[places] @ self.policy.model.get_input_embeddings().weight.T
+        terms = Terms(
+            loss=cross_entropy(logits_CV.float(), words, reduction="sum"),
+            count=len(words),
+            metrics={"token_accuracy": (logits_CV.argmax(-1) == words).sum()},
+        )
+        return terms, len(visual_NH)
 
-    def _visual_tokens(self, problems: list[Problem]) -> tuple[Tensor, Tensor, Tensor]:
+    def _visual_tokens(self, problems: Sequence[Problem]) -> tuple[Tensor, Tensor, Tensor]:
         """The visual tokens of all pictures [N, H], the labelled ones' places and word ids."""
         features, places, words = [], [], []
         offset = 0
@@ -48,6 +75,6 @@ class AlignModule(LanguageModule):
 
         return (
             torch.cat(visual),
-            torch.tensor(places, device=self.device),
-            torch.tensor(words, device=self.device),
+            torch.tensor(places, dtype=torch.long, device=self.device),
+            torch.tensor(words, dtype=torch.long, device=self.device),
         )

@@ -46,6 +46,13 @@ class PolicyModule(LightningModule):
             weight_decay=self.weight_decay,
         )
 
+    def across_ranks(self, count: float) -> float:
+        """Sum of a count over all ranks: what a loss is normalised by."""
+        if self.trainer.world_size == 1:
+            return float(count)
+        total = torch.tensor(float(count), device=self.device)
+        return float(self.trainer.strategy.reduce(total, reduce_op="sum"))
+
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
     ) -> Any:

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import Tensor
 
 from k15.engines.transformers import TransformersEngine
 from k15.graders.base import Verdict
 from k15.graders.judges import CotJudge, Judged, ValueJudge
-from k15.losses.reward import binary
+from k15.losses.reward import RewardLoss, binary
+from k15.losses.terms import Terms
 from k15.models.policy import Policy
 from k15.models.value_head import add_value_head, scores
 from k15.modules.language import LanguageModule
-from k15.types import Example, JudgedExample
+from k15.modules.supervised import SupervisedModule
+from k15.types import JudgedExample
 
-Loss = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, dict[str, Tensor]]]
 
-
-class RewardModel(LanguageModule):
+class RewardModel(SupervisedModule):
     """The classic reward model: turns the policy's model into one with a value head, in place.
 
-    `loss` is one of `k15.losses.reward`; the schedule is that of `LanguageModule`.
+    `loss` is one of `k15.losses.reward`.
     """
 
     def __init__(
@@ -32,7 +31,7 @@ class RewardModel(LanguageModule):
         policy: Policy,
         *,
         learning_rate: float,
-        loss: Loss = binary,
+        loss: RewardLoss = binary,
         warmup: float = 0.05,
         weight_decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.95),
@@ -44,25 +43,18 @@ class RewardModel(LanguageModule):
             weight_decay=weight_decay,
             betas=betas,
         )
-        self.objective = loss
+        self.loss = loss
 
-    def loss(self, examples: Sequence[Example]) -> Tensor:
-        """Of the scores, against the labels."""
-        judged = cast(Sequence[JudgedExample], examples)
-        score_B = scores(self.policy, [example.prompt_tokens for example in judged])
+    def terms(self, judged: Sequence[JudgedExample]) -> tuple[Terms, int]:
+        """The scores against the labels."""
+        texts = [example.prompt_tokens for example in judged]
         correct_B = torch.tensor([example.correct for example in judged], device=self.device)
         question_B = torch.tensor([example.question for example in judged], device=self.device)
-        loss, metrics = self.objective(score_B, correct_B, question_B)
-        stage = "train" if self.trainer.training else "val"
-        self.log_dict(
-            {f"{stage}/{name}": value for name, value in metrics.items()}, batch_size=len(judged)
-        )
-        return loss
+        return self.loss(scores(self.policy, texts), correct_B, question_B), sum(map(len, texts))
 
-    def validation_step(self, examples: Sequence[Example], batch_index: int) -> None:
+    def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
         """Loss and accuracy on judgements that were not trained on."""
-        super().validation_step(list(examples), batch_index)
-        judged = cast(Sequence[JudgedExample], examples)
+        super().validation_step(judged, batch_index)
         judge = ValueJudge(self.policy)
         log_verdicts(self, judged, judge.judge([example.prompt_tokens for example in judged]))
 
@@ -77,12 +69,11 @@ class CotRewardModel(LanguageModule):
         super().__init__(policy, **options)
         self.max_new_tokens = max_new_tokens
 
-    def validation_step(self, examples: Sequence[Example], batch_index: int) -> None:
+    def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
         """Loss and accuracy on judgements that were not trained on; a verdict that cannot be read
         counts as a wrong one here.
         """
-        super().validation_step(list(examples), batch_index)
-        judged = cast(Sequence[JudgedExample], examples)
+        super().validation_step(judged, batch_index)
         engine = TransformersEngine(self.policy)
         judge = CotJudge(self.policy, engine, max_new_tokens=self.max_new_tokens, attempts=1)
         log_verdicts(self, judged, judge.judge([example.prompt_tokens for example in judged]))

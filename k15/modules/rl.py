@@ -192,13 +192,6 @@ class RLModule(PolicyModule):
         """[B, T] log-probabilities of the response tokens under the current weights."""
         return response_logps(self.policy, micro.batch, temperature=self.temperature)
 
-    def across_ranks(self, count: int) -> float:
-        """Sum of a count over all ranks: what the loss is normalised by."""
-        total = self.trainer.strategy.reduce(
-            torch.tensor(float(count), device=self.device), reduce_op="sum"
-        )
-        return float(total)
-
     def log_iteration(
         self,
         experience: Experience,

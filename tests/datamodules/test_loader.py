@@ -34,7 +34,7 @@ class KillAfter(Callback):
 
 
 def fit(folder: Path, *, kill_after: int | None = None, resume: Path | None = None, **settings):
-    """The weights after two epochs of nine batches, with dropout."""
+    """The weights after two epochs of nine batches, with dropout, and the tokens seen."""
     torch.manual_seed(0)
     source = TaskSource(Make24(levels=(1, 2)))
     policy = tiny_policy(words=source.words, hidden_size=32, layers=1, intermediate_size=64)
@@ -56,7 +56,8 @@ def fit(folder: Path, *, kill_after: int | None = None, resume: Path | None = No
         **settings,
     )
     trainer.fit(module, data, ckpt_path=resume)
-    return {name: tensor.clone() for name, tensor in policy.model.state_dict().items()}
+    weights = {name: tensor.clone() for name, tensor in policy.model.state_dict().items()}
+    return {**weights, "tokens seen": torch.tensor(module.tokens_seen)}
 
 
 @pytest.mark.parametrize(

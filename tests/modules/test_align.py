@@ -48,9 +48,10 @@ def test_the_loss_is_the_cross_entropy_of_labelled_patches() -> None:
     problems = [TASK.problem(index) for index in range(8)]
     small = next(problem for problem in problems if problem.difficulty == 1)
     large = next(problem for problem in problems if problem.difficulty == 2)
-    loss = AlignModule(of, learning_rate=1e-3).loss([small, large])
+    terms, tokens = AlignModule(of, learning_rate=1e-3).terms([small, large])
     expected = (3 * by_hand(of, small) + 4 * by_hand(of, large)) / 7
-    close(loss, expected)
+    close(terms.means()["loss"], expected)
+    assert (terms.count, tokens) == (7, 2 * 16)
 
 
 def test_a_few_steps_teach_the_tower_and_leave_the_language_model() -> None:

@@ -1,0 +1,166 @@
+"""Learning from what is given: one optimizer step on the mean over all terms of its batches.
+
+    batch ─► terms (Σ loss, how many) ─► backward        as many as trainer.accumulate_grad_batches
+                                            │
+    gradient ÷ terms of all batches and ranks ◄─┘─► norm, clip ─► step ─► schedule
+
+So neither gradient nor figures depend on how a step's examples are cut into batches.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import Any
+
+from torch import Tensor
+from torch.nn.utils import get_total_norm
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from k15.losses.terms import Terms
+from k15.models.policy import Policy
+from k15.modules.base import PolicyModule
+
+
+class SupervisedModule(PolicyModule):
+    """AdamW under a cosine schedule with warm-up; a subclass says what a batch's `terms` are.
+
+    `warmup` is the share of the steps in which the learning rate rises. Logged at each step:
+    `train/loss` and the terms' metrics, `train/gradient_norm` before clipping,
+    `train/learning_rate`, `train/tokens` seen so far, and `train/tokens_per_second` since the last
+    step, validation left out. Tokens are all that the model reads, padding left out.
+    """
+
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        learning_rate: float,
+        warmup: float = 0.05,
+        weight_decay: float = 0.01,
+        betas: tuple[float, float] = (0.9, 0.95),
+    ) -> None:
+        super().__init__(
+            policy, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
+        )
+        self.warmup = warmup
+        self.tokens_seen = 0.0
+        self._sums = StepSums()
+        self._since = self._paused = time.perf_counter()
+
+    def terms(self, batch: Any) -> tuple[Terms, int]:
+        """What a batch adds to the loss, and how many tokens the model reads for it."""
+        raise NotImplementedError
+
+    def training_step(self, batch: Any, batch_index: int) -> Tensor:
+        """The batch's share of the loss, in units of the step's first batch: how many terms the
+        step has is not known before its last one.
+        """
+        terms, tokens = self.terms(batch)
+        if not self._sums.batches:
+            self._sums.unit = max(1.0, self.across_ranks(terms.count))
+        self._sums.add(terms, tokens)
+        divided_by = self.trainer.accumulate_grad_batches * self.trainer.world_size  # by Lightning
+        return terms.loss * (divided_by / self._sums.unit)
+
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        """The gathered gradient becomes the one of the mean over all terms."""
+        sums, self._sums = self._sums, StepSums()
+        terms = max(1.0, self.across_ranks(sums.terms))
+        gradients = [p.grad for p in self.trained_parameters() if p.grad is not None]
+        if sums.unit != terms:
+            for gradient in gradients:
+                gradient.mul_(sums.unit / terms)
+        figures = {name: self.across_ranks(value) / terms for name, value in sums.values().items()}
+        figures["gradient_norm"] = float(get_total_norm(gradients))
+        figures["learning_rate"] = optimizer.param_groups[0]["lr"]
+        self.log_step(figures, self.across_ranks(sums.tokens))
+
+    def log_step(self, figures: dict[str, float], tokens: float) -> None:
+        """Under `train/`, with the tokens seen and the speed."""
+        now = time.perf_counter()
+        self.tokens_seen += tokens
+        figures["tokens"] = self.tokens_seen
+        figures["tokens_per_second"] = tokens / max(now - self._since, 1e-9)
+        self._since = now
+        self.log("train/loss", figures.pop("loss"), prog_bar=True, batch_size=1)
+        self.log_dict({f"train/{name}": value for name, value in figures.items()}, batch_size=1)
+
+    def validation_step(self, batch: Any, batch_index: int) -> None:
+        """The means over the terms of the whole validation set, however it is cut."""
+        terms, _ = self.terms(batch)
+        for name, mean in terms.means().items():
+            self.log(
+                f"val/{name}",
+                mean,
+                prog_bar=name == "loss",
+                batch_size=terms.count,
+                sync_dist=self.trainer.world_size > 1,
+            )
+
+    def configure_optimizers(self) -> Any:
+        """AdamW under the schedule."""
+        optimizer = super().configure_optimizers()
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = LambdaLR(optimizer, lambda step: cosine(step, steps, self.warmup))
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+    def on_train_start(self) -> None:
+        """A step begins, and the time it takes."""
+        self._sums, self._since = StepSums(), time.perf_counter()
+
+    def on_validation_start(self) -> None:
+        """No time of training."""
+        self._paused = time.perf_counter()
+
+    def on_validation_end(self) -> None:
+        """Training goes on."""
+        self._since += time.perf_counter() - self._paused
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Remember the tokens seen, too."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["tokens_seen"] = self.tokens_seen
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Count on from there."""
+        super().on_load_checkpoint(checkpoint)
+        self.tokens_seen = checkpoint["tokens_seen"]
+
+
+class StepSums:
+    """What the batches of an optimizer step add up to on this rank."""
+
+    def __init__(self) -> None:
+        self.batches = 0
+        self.unit = 1.0
+        """Terms of the first batch over all ranks: what each loss is divided by."""
+        self.terms = 0
+        self.tokens = 0
+        self._sums: dict[str, Tensor] = {}
+
+    def add(self, terms: Terms, tokens: int) -> None:
+        """One more batch."""
+        self.batches += 1
+        self.terms += terms.count
+        self.tokens += tokens
+        for name, total in {"loss": terms.loss.detach(), **terms.metrics}.items():
+            self._sums[name] = self._sums.get(name, 0.0) + total.double()
+
+    def values(self) -> dict[str, float]:
+        """The sums of `loss` and metrics."""
+        return {name: float(total) for name, total in self._sums.items()}
+
+
+def cosine(step: int, steps: int, warmup: float) -> float:
+    """Share of the peak learning rate: linear warm-up over `warmup` of the steps, then a cosine to
+    0.
+    """
+    rising = max(1, round(warmup * steps))
+    if step < rising:
+        return (step + 1) / rising
+    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))
