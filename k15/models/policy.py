@@ -29,7 +29,14 @@ from transformers.utils import logging as transformers_logging
 from k15.config.errors import ConfigError, one_line
 from k15.models.norms import write_out_norms
 from k15.models.pictures import as_seen
-from k15.models.vocabulary import check_prompt, check_template, check_tokenizer, stop_ids
+from k15.models.vocabulary import (
+    check_prompt,
+    check_template,
+    check_tokenizer,
+    stop_everywhere,
+    stop_ids,
+    turn_end,
+)
 from k15.types import Problem
 
 if TYPE_CHECKING:
@@ -69,8 +76,10 @@ class Policy:
         self._pictures: OrderedDict[int, tuple[Any, dict[str, Tensor], int]] = OrderedDict()
         check_tokenizer(model, self.tokenizer)
         check_template(model, processor, self.tokenizer)
-        self.stop_ids = stop_ids(model, self.tokenizer)
+        self.turn_end = turn_end(processor, self.tokenizer)
+        self.stop_ids = stop_ids(model, self.tokenizer, self.turn_end)
         """Tokens that end a response; the first one closes a written one."""
+        stop_everywhere(model, self.stop_ids)
 
     @property
     def device(self) -> torch.device:
@@ -117,9 +126,9 @@ class Policy:
         return tokens
 
     def encode_response(self, text: str) -> tuple[int, ...]:
-        """Token ids of a response, closed by the stop token."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
-        return (*ids, self.stop_ids[0])
+        """Token ids of a response, closed as the chat template closes an assistant's turn."""
+        ids = self.tokenizer(text + self.turn_end, add_special_tokens=False)["input_ids"]
+        return tuple(ids) if self.turn_end else (*ids, self.stop_ids[0])
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, special tokens left out."""

@@ -41,8 +41,32 @@ def check_tokenizer(model: Any, tokenizer: Any) -> None:
         )
 
 
-def stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
-    """The tokens that end a response, the one first that a written response is closed by.
+def turn_end(processor: Any, tokenizer: Any) -> str:
+    """What the chat template writes behind an assistant's words, up to the token that ends the
+    turn, such as `<|im_end|>`; empty where it writes no such token.
+    """
+    question, said = "?", "k15"
+    content = str if processor is tokenizer else lambda text: [{"type": "text", "text": text}]
+    turns = [
+        {"role": "user", "content": content(question)},
+        {"role": "assistant", "content": content(said)},
+    ]
+    try:
+        written = processor.apply_chat_template(turns, tokenize=False)
+    except (TemplateError, TypeError):  # it takes questions only
+        return ""
+    _, found, behind = written.rpartition(said)
+    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
+    ends = [(behind.index(token), -len(token), token) for token in added if token in behind]
+    if not found or not ends:
+        return ""
+    place, _, token = min(ends)
+    return behind[:place] + token
+
+
+def stop_ids(model: Any, tokenizer: Any, turn_end: str) -> tuple[int, ...]:
+    """The tokens that end a response, the one first that a written response is closed by: the end
+    of a turn where the chat template has one, else the tokenizer's.
 
     Raises ValueError naming the file and field of one that is no token of the embedding, and if
     there is none.
@@ -50,6 +74,9 @@ def stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
     configured = getattr(model, "generation_config", None) or model.config
     listed = configured.eos_token_id
     named = [("eos_token in tokenizer_config.json", tokenizer.eos_token_id)]
+    if turn_end:
+        ids = tokenizer(turn_end, add_special_tokens=False)["input_ids"]
+        named.insert(0, (f"the end of a turn in its chat template, {turn_end!r},", ids[-1]))
     for id in listed if isinstance(listed, list) else [listed]:
         named.append(("eos_token_id in generation_config.json or config.json", id))
     rows = rows_of(model)
@@ -68,6 +95,16 @@ def stop_ids(model: Any, tokenizer: Any) -> tuple[int, ...]:
             "or eos_token_id in generation_config.json",
         )
     return ids
+
+
+def stop_everywhere(model: Any, stop_ids: Sequence[int]) -> None:
+    """Let transformers and vLLM, too, end a response at these, when the folder is saved."""
+    defaults = getattr(model, "generation_config", None)
+    if defaults is None:
+        return
+    listed = defaults.eos_token_id
+    if not {*stop_ids} <= {*(listed if isinstance(listed, list) else [listed])}:
+        defaults.eos_token_id = list(stop_ids)
 
 
 def check_template(model: Any, processor: Any, tokenizer: Any) -> None:

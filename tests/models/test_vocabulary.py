@@ -85,7 +85,8 @@ def eos_beyond() -> Policy:
         (text, [setting("generation_config.json", eos_token_id=-1)], "is -1, which is none"),
         (text, [setting("generation_config.json", eos_token_id="</s>")], "is '</s>', which is"),
         (text, [setting("config.json", eos_token_id=9999), without("generation*")], "is 9999, whi"),
-        (text, [NO_EOS, setting("config.json", eos_token_id=None), without("generation*")],
+        (text, [NO_EOS, setting("config.json", eos_token_id=None), without("generation*"),
+                writing("chat_template.jinja", "{{ messages[0].content }}")],
          "no end-of-sequence token is configured; set eos_token in tokenizer_config.json"),
         (text, [without("chat_template*")], "no chat template.*add a chat_template.jinja"),
         (text, [writing("chat_template.jinja", "{% for")], "its chat template cannot write a ques"),
@@ -125,6 +126,91 @@ def test_the_configured_end_closes_a_response_where_the_tokenizer_has_none(tmp_p
 def test_the_end_of_the_tokenizer_comes_before_those_of_the_configuration(tmp_path: Path) -> None:
     edit = setting("generation_config.json", eos_token_id=[7, 1])
     assert loaded(tmp_path, text(), edit).stop_ids == (1, 7)
+
+
+QWEN = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+GEMMA = (
+    "{% for m in messages %}<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
+    "{{ m.content | trim }}<end_of_turn>\n{% endfor %}"
+    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
+)
+LLAMA = (
+    "{% for m in messages %}<|header|>{{ m.role }}<|/header|>\n\n{{ m.content }}<|eot_id|>"
+    "{% endfor %}{% if add_generation_prompt %}<|header|>assistant<|/header|>\n\n{% endif %}"
+)
+PHI = (  # the whole conversation ends in another token than a turn
+    "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>\n{% else %}<eos>{% endif %}"
+)
+SPACED = (  # the token comes behind other text
+    "{% for m in messages %}{% if m.role == 'user' %}[INST] {{ m.content }} [/INST]{% else %}"
+    "{{ m.content }} \n<eos>{% endif %}{% endfor %}"
+)
+PLAIN = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant: "
+QUESTIONS = "{{ raise_exception('a question') if messages | length > 1 }}{{ messages[0].content }}"
+
+
+@pytest.mark.parametrize(
+    ("template", "end"),
+    [
+        (QWEN, "<|im_end|>"),
+        (GEMMA, "<end_of_turn>"),
+        (LLAMA, "<|eot_id|>"),
+        (PHI, "<|end|>"),
+        (SPACED, "<eos>"),
+    ],
+    ids=["qwen", "gemma", "llama", "phi", "spaced"],
+)
+def test_a_written_response_ends_as_the_template_ends_a_turn(
+    tmp_path: Path, template: str, end: str
+) -> None:
+    """Prompt and response are the template's own conversation, up to the end of the turn; there the
+    engine stops, and so do others that take the folder.
+    """
+    policy = ending(template, end)
+    asked = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    asked.append({"role": "user", "content": "1+1?"})
+    problem = Problem(id="1", prompt=tuple(asked), answer="2")
+    said = {"role": "assistant", "content": "2 <think>"}
+    whole = policy.tokenizer.apply_chat_template([*asked, said], tokenize=False)
+    whole = whole[: whole.rindex(end) + len(end)]
+    tokens = policy.encode(problem) + policy.encode_response("2 <think>")
+    assert list(tokens) == policy.tokenizer(whole, add_special_tokens=False)["input_ids"]
+    stop = policy.tokenizer.convert_tokens_to_ids(end)
+    assert tokens[-1] == policy.stop_ids[0] == stop
+    assert set(policy.stop_ids) == {stop, policy.tokenizer.eos_token_id}
+    policy.save(tmp_path)
+    again = load_policy(str(tmp_path))
+    assert again.stop_ids == policy.stop_ids
+    listed = again.model.generation_config.eos_token_id
+    assert {*policy.stop_ids} == {*(listed if isinstance(listed, list) else [listed])}
+
+
+@pytest.mark.parametrize("template", [PLAIN, QUESTIONS])
+def test_where_the_template_has_no_end_of_a_turn_the_tokenizers_closes(template: str) -> None:
+    policy = ending(template)
+    assert policy.stop_ids == (policy.tokenizer.eos_token_id,)
+    assert policy.encode_response("2") == (*policy.tokenizer("2")["input_ids"], policy.stop_ids[0])
+
+
+def test_an_end_of_a_turn_beyond_the_embedding_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"the end of a turn .* '<end>', is 261, which is none"):
+        ending("{{ messages[-1].content }}<end>", "<end>", rows=261)
+
+
+def ending(template: str, end: str | None = None, rows: int | None = None) -> Policy:
+    """A byte-level policy with another template and, where there is one, its token."""
+    made = tiny_policy(context=256)
+    if end is not None:
+        made.tokenizer.add_special_tokens(
+            {"additional_special_tokens": [end]}, replace_extra_special_tokens=False
+        )
+    made.tokenizer.chat_template = template
+    made.model.resize_token_embeddings(rows or len(made.tokenizer))
+    return Policy(made.model, made.tokenizer)
 
 
 def test_a_template_that_lies_with_the_tokenizer_serves_the_processor(tmp_path: Path) -> None:
