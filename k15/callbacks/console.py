@@ -1,10 +1,16 @@
-"""One line per iteration: what each phase did, how fast, and what came of it."""
+"""One line per iteration of RL, or every few seconds of supervised training: what was done, how
+fast, and what came of it. Lines, so that a log file has them, too.
+"""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping
 from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
+
+LEARNED = ("loss", "token_accuracy", "pairs_ranked", "accuracy")
 
 
 class Console(Callback):
@@ -55,3 +61,73 @@ class Console(Callback):
             print(
                 f"interrupted after {done} of {trainer.max_epochs} iterations; {kept}", flush=True
             )
+
+
+class StepConsole(Callback):
+    """Prints the newest optimizer step's figures at the first one, then every `seconds`, and at the
+    last one; and those of each validation.
+    """
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        if seconds < 0:
+            raise ValueError(f"callbacks.console.seconds={seconds}: choose 0 or more")
+        self.seconds = seconds
+        self._steps = 0
+        self._due = 0.0
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """The first step is told."""
+        self._steps, self._due = trainer.global_step, 0.0
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        """After an optimizer step; batches before it only gather their gradients."""
+        steps, self._steps = trainer.global_step - self._steps, trainer.global_step
+        last = trainer.global_step == trainer.estimated_stepping_batches
+        if not steps or not (last or time.monotonic() >= self._due):
+            return
+        self._due = time.monotonic() + self.seconds
+        figure = figures(trainer, "train/")
+        self._say(
+            trainer,
+            f"step {trainer.global_step:>6,}/{trainer.estimated_stepping_batches:,} | "
+            f"{shown(figure)} | {figure['tokens']:,.0f} tokens"
+            f" {figure['tokens_per_second']:,.0f} tok/s"
+            f" | learning rate {figure['learning_rate']:.1e}"
+            f" gradient {figure['gradient_norm']:.2f}",
+        )
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Of the whole held-out set."""
+        if not trainer.sanity_checking:
+            found = shown(figures(trainer, "val/"))
+            self._say(trainer, f"held out after {trainer.global_step:,} steps | {found}")
+
+    def on_exception(
+        self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
+    ) -> None:
+        """Ctrl-C: say how to go on."""
+        if isinstance(exception, KeyboardInterrupt):
+            self._say(
+                trainer,
+                f"interrupted after {trainer.global_step:,} of "
+                f"{trainer.estimated_stepping_batches:,} steps; the same command with resume=last "
+                "goes on from the newest checkpoint, if there is one",
+            )
+
+    def _say(self, trainer: Trainer, line: str) -> None:
+        if trainer.is_global_zero:
+            print(line, flush=True)
+
+
+def figures(trainer: Trainer, prefix: str) -> dict[str, float]:
+    """What was logged under a prefix."""
+    found = trainer.callback_metrics.items()
+    return {
+        name.removeprefix(prefix): float(value) for name, value in found if name.startswith(prefix)
+    }
+
+
+def shown(figure: Mapping[str, float]) -> str:
+    """What is learned, as far as it is known."""
+    known = [name for name in LEARNED if name in figure]
+    return " ".join(f"{name.replace('_', ' ')} {figure[name]:.3f}" for name in known)

@@ -11,6 +11,7 @@ from random import Random
 from torch.utils.data import DataLoader, Sampler
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
+from k15.datamodules.room import Room
 from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.models.batching import cut, expanded_length
 from k15.models.policy import Policy
@@ -48,7 +49,8 @@ class DemonstrationData(ResumableData):
     """`tokens` of demonstrations to train on, in prompt and response tokens; one epoch.
 
     `give_up` and `max_trials` say how patient the demonstrator is (see `k15.tasks.base.Task`).
-    `pictures_only` passes over what has no picture, where only the vision tower learns.
+    `pictures_only` passes over what has no picture, where only the vision tower learns. What does
+    not fit into the model's context is cut or left out as `k15.datamodules.room` says.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class DemonstrationData(ResumableData):
         max_trials: int = 4,
         held_out_examples: int = 200,
         pictures_only: bool = False,
+        max_refused: float = 0.01,
+        cut_to_context: bool = False,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -78,12 +82,16 @@ class DemonstrationData(ResumableData):
         self.max_trials = max_trials
         self.held_out_examples = held_out_examples
         self.pictures_only = pictures_only
+        self.room = Room(policy, "demonstrations", max_refused=max_refused, cut=cut_to_context)
         self.seed = seed
         self.train: list[Example] = []
         self.held_out: list[Example] = []
 
     def setup(self, stage: str) -> None:
-        """Write the demonstrations, numbered through; the first ones are of held-out problems."""
+        """Write the demonstrations, numbered through; the first ones are of held-out problems.
+
+        Raises ValueError if more than `max_refused` of them do not fit.
+        """
         if self.train:
             return
         kept_back = self.held_out_examples
@@ -93,6 +101,7 @@ class DemonstrationData(ResumableData):
         while counted < self.tokens:
             self.train.append(next(examples))
             counted += expanded_length(self.policy, self.train[-1])
+        self.room.report()
 
     def train_dataloader(self) -> DataLoader:
         """Batches of `Example`s, each under the token budget."""
@@ -113,11 +122,14 @@ class DemonstrationData(ResumableData):
             max_trials=self.max_trials,
             pictures_only=self.pictures_only,
         ):
-            yield Example(
+            example = Example(
                 prompt_tokens=self.policy.encode(problem),
                 response_tokens=self.policy.encode_response(response),
                 images=problem.images,
             )
+            fitting = self.room.fit(problem.id, example)
+            if fitting is not None:
+                yield fitting
 
     def _batches(self, examples: list[Example]) -> LengthBuckets:
         lengths = [expanded_length(self.policy, example) for example in examples]

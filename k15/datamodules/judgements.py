@@ -9,6 +9,7 @@ from torch.utils.data import DataLoader
 
 from k15.datamodules.demonstrations import LengthBuckets
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
+from k15.datamodules.room import Room
 from k15.models.policy import Policy
 from k15.problems.records import read_records
 from k15.problems.rows import Names, Row, renamed
@@ -132,6 +133,7 @@ class JudgementData(ResumableData):
         judgements: int,
         reasoning: bool,
         tokens_per_batch: int = 1024,
+        max_refused: float = 0.01,
         seed: int = 0,
     ) -> None:
         super().__init__()
@@ -142,6 +144,7 @@ class JudgementData(ResumableData):
         self.judgements = judgements
         self.reasoning = reasoning
         self.tokens_per_batch = tokens_per_batch
+        self.room = Room(policy, "judgements", max_refused=max_refused)
         self.seed = seed
         self.train: list[list[JudgedExample]] = []
         self.held_out: list[JudgedExample] = []
@@ -150,7 +153,8 @@ class JudgementData(ResumableData):
     def setup(self, stage: str) -> None:
         """Write the judgements as tokens; runs once.
 
-        Raises ValueError if one has no reasoning to learn from, or exceeds the model's context.
+        Raises ValueError if one has no reasoning to learn from, or if more than `max_refused` of
+        them do not fit into the model's context.
         """
         if self.train:
             return
@@ -162,6 +166,7 @@ class JudgementData(ResumableData):
             counted += len(group)
             if counted >= self.judgements:
                 break
+        self.room.report()
 
     def train_dataloader(self) -> DataLoader:
         """Batches of `JudgedExample`s, each under the token budget."""
@@ -176,7 +181,12 @@ class JudgementData(ResumableData):
 
     def _examples(self, split: Split) -> Iterator[list[JudgedExample]]:
         for number, group in enumerate(self.source.questions(split)):
-            yield [self._example(judgement, number) for judgement in group]
+            fitting = [
+                self.room.fit(shown(judgement), self._example(judgement, number))
+                for judgement in group
+            ]
+            if kept := [example for example in fitting if example is not None]:
+                yield kept
 
     def _example(self, judgement: Judgement, number: int) -> JudgedExample:
         if self.reasoning and not judgement.reasoning:
@@ -186,22 +196,21 @@ class JudgementData(ResumableData):
                 "train stage=reward_model"
             )
         asked = judging_problem(judgement.question, judgement.reference, judgement.response)
-        example = JudgedExample(
+        return JudgedExample(
             prompt_tokens=self.policy.encode(asked),
             response_tokens=self.policy.encode_response(judgement.text) if self.reasoning else (),
             correct=judgement.correct,
             question=number,
         )
-        if example.length > self.policy.context:
-            raise ValueError(
-                f"a judgement of {example.length} tokens exceeds the model's context of "
-                f"{self.policy.context}: {judgement.question[:80]!r}; take a longer context"
-            )
-        return example
 
     def _batches(self, groups: list[list[JudgedExample]]) -> LengthBuckets:
         lengths = [len(group) * max(example.length for example in group) for group in groups]
         return LengthBuckets(lengths, self.tokens_per_batch, self.seed)
+
+
+def shown(judgement: Judgement) -> str:
+    """Enough of a judgement to find it by."""
+    return f"{judgement.question[:60]!r}, answered {judgement.response[-40:]!r}"
 
 
 def flat(groups: Sequence[Sequence[JudgedExample]]) -> list[JudgedExample]:

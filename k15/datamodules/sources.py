@@ -193,12 +193,20 @@ class RecordSource:
         """The written solution, or the boxed answer alone, of a problem.
 
         Patience has no meaning for a written solution: `give_up` and `max_trials` are ignored.
+        Raises ValueError if a solution is to be shown and a problem of the split has none.
         """
         pool = self.train if split == "train" else self.held_out
         problem = pool[index % len(pool)]
-        boxed = f"\\boxed{{{problem.answer}}}"
-        solution = problem.meta.get("solution") if self.demonstrate == "solution" else None
-        return problem, solution or boxed
+        if self.demonstrate == "answer":
+            return problem, f"\\boxed{{{problem.answer}}}"
+        if "solution" not in problem.meta:
+            missing = sum("solution" not in problem.meta for problem in pool)
+            raise ConfigError(
+                f"{problem.meta['place']}: problem {problem.id}, one of {missing} in {len(pool)}, "
+                "has no solution to learn from: say with data.fields.solution=... which field "
+                "holds it, or learn the boxed answers alone with data.demonstrate=answer"
+            )
+        return problem, problem.meta["solution"]
 
     def _load(self, path: str, split: str) -> list[Problem]:
         rows = read_records(path, split, self.fields)

@@ -28,8 +28,8 @@ class SupervisedModule(PolicyModule):
 
     `warmup` is the share of the steps in which the learning rate rises. Logged at each step:
     `train/loss` and the terms' metrics, `train/gradient_norm` before clipping,
-    `train/learning_rate`, `train/tokens` seen so far, and `train/tokens_per_second` since the last
-    step, validation left out. Tokens are all that the model reads, padding left out.
+    `train/learning_rate`, `train/tokens` seen so far, and `train/tokens_per_second` of training,
+    validation left out. Tokens are all that the model reads, padding left out.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class SupervisedModule(PolicyModule):
         self.warmup = warmup
         self.tokens_seen = 0.0
         self._sums = StepSums()
-        self._since = self._paused = time.perf_counter()
+        self._since = self._seconds = 0.0
 
     def terms(self, batch: Any) -> tuple[Terms, int]:
         """What a batch adds to the loss, and how many tokens the model reads for it."""
@@ -80,10 +80,10 @@ class SupervisedModule(PolicyModule):
     def log_step(self, figures: dict[str, float], tokens: float) -> None:
         """Under `train/`, with the tokens seen and the speed."""
         now = time.perf_counter()
+        seconds, self._seconds, self._since = self._seconds + now - self._since, 0.0, now
         self.tokens_seen += tokens
         figures["tokens"] = self.tokens_seen
-        figures["tokens_per_second"] = tokens / max(now - self._since, 1e-9)
-        self._since = now
+        figures["tokens_per_second"] = tokens / max(seconds, 1e-9)
         self.log("train/loss", figures.pop("loss"), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{name}": value for name, value in figures.items()}, batch_size=1)
 
@@ -109,17 +109,17 @@ class SupervisedModule(PolicyModule):
             "lr_scheduler": {"scheduler": schedule, "interval": "step"},
         }
 
+    def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
+        """The clock runs."""
+        self._since = time.perf_counter()
+
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
+        """It stands still while others are at work."""
+        self._seconds += time.perf_counter() - self._since
+
     def on_train_start(self) -> None:
-        """A step begins, and the time it takes."""
-        self._sums, self._since = StepSums(), time.perf_counter()
-
-    def on_validation_start(self) -> None:
-        """No time of training."""
-        self._paused = time.perf_counter()
-
-    def on_validation_end(self) -> None:
-        """Training goes on."""
-        self._since += time.perf_counter() - self._paused
+        """A step begins."""
+        self._sums, self._seconds = StepSums(), 0.0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Remember the tokens seen, too."""

@@ -81,10 +81,27 @@ def test_reasoning_and_room_are_checked() -> None:
     with pytest.raises(ValueError, match=r"there is none for .*train stage=reward_model"):
         data(judging=Judging(Make24())).setup("fit")
     data(reasoning=False, judging=Judging(Make24())).setup("fit")
-    with pytest.raises(ValueError, match="exceeds the model's context of 16"):
+    too_long = r"judgements do not fit into the model's context of 16 tokens:\n  '.*', answered '"
+    with pytest.raises(ValueError, match=too_long):
         data(policy=policy(context=16)).setup("fit")
     with pytest.raises(ValueError, match="judgements=0: at least one"):
         data(judgements=0)
+
+
+def test_judgements_that_do_not_fit_are_left_out_where_that_is_asked_for(capsys) -> None:
+    """A prompt is the question, the reference and the response."""
+    lengths = sorted(example.length for example in made(reasoning=False).held_out)
+    context = lengths[len(lengths) // 2]
+    some = made(reasoning=False, policy=policy(context=context), max_refused=1.0)
+    assert [e.length for e in some.held_out if e.length > context] == []
+    assert len(some.held_out) == sum(length <= context for length in lengths)
+    assert f"judgements do not fit into the model's context of {context}" in capsys.readouterr().out
+
+
+def made(**settings) -> JudgementData:
+    judged = data(**settings)
+    judged.setup("fit")
+    return judged
 
 
 def test_records_become_judgements_with_reasoning_from_the_label(tmp_path: Path) -> None:

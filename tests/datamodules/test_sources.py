@@ -96,6 +96,26 @@ def test_a_task_pool_is_made_on_demand_and_stays() -> None:
         source.train[30]
 
 
+def test_a_missing_solution_is_no_boxed_answer(tmp_path: Path) -> None:
+    """Without a word, three records would teach to answer without a thought."""
+    records = [{**row, "solution": f"So {i}."} for i, row in enumerate(rows(40))]
+    for place in (0, 1, 2):
+        del records[place]["solution"]
+    file = write(tmp_path / "a.jsonl", records)
+    patience = {"give_up": (0.5,), "max_trials": 1}
+    source = RecordSource(file, demonstrate="solution")
+    lacking = next(i for i, p in enumerate(source.train) if "solution" not in p.meta)
+    with pytest.raises(
+        ValueError, match=r"a.jsonl:\d: problem .*\d, one of \d in \d+, has no sol"
+    ) as e:
+        source.demonstration(lacking, **patience)
+    assert "data.fields.solution=" in str(e.value) and "data.demonstrate=answer" in str(e.value)
+    whole = next(i for i, p in enumerate(source.train) if "solution" in p.meta)
+    assert source.demonstration(whole, **patience)[1].startswith("So ")
+    boxed = RecordSource(file, demonstrate="answer").demonstration(lacking, **patience)[1]
+    assert boxed == f"\\boxed{{{source.train[lacking].answer}}}"
+
+
 def test_demonstrations_are_endless_and_repeatable() -> None:
     source = TaskSource(Make24(), train_problems=3)
     first = source.demonstration(1000, give_up=(0.0, 0.5), max_trials=4)
