@@ -73,23 +73,26 @@ class StepConsole(Callback):
             raise ValueError(f"callbacks.console.seconds={seconds}: choose 0 or more")
         self.seconds = seconds
         self._steps = 0
+        self._all: float = 0
         self._due = 0.0
+        self._said = ""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """The first step is told."""
-        self._steps, self._due = trainer.global_step, 0.0
+        self._steps, self._all = trainer.global_step, trainer.estimated_stepping_batches
+        self._due = 0.0
 
     def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
         """After an optimizer step; batches before it only gather their gradients."""
         steps, self._steps = trainer.global_step - self._steps, trainer.global_step
-        last = trainer.global_step == trainer.estimated_stepping_batches
+        last = trainer.global_step == self._all
         if not steps or not (last or time.monotonic() >= self._due):
             return
         self._due = time.monotonic() + self.seconds
         figure = figures(trainer, "train/")
         self._say(
             trainer,
-            f"step {trainer.global_step:>6,}/{trainer.estimated_stepping_batches:,} | "
+            f"step {trainer.global_step:>6,}/{self._all:,} | "
             f"{shown(figure)} | {figure['tokens']:,.0f} tokens"
             f" {figure['tokens_per_second']:,.0f} tok/s"
             f" | learning rate {figure['learning_rate']:.1e}"
@@ -106,17 +109,17 @@ class StepConsole(Callback):
         self, trainer: Trainer, pl_module: LightningModule, exception: BaseException
     ) -> None:
         """Ctrl-C: say how to go on."""
-        if isinstance(exception, KeyboardInterrupt):
+        if isinstance(exception, KeyboardInterrupt) and self._all:
             self._say(
                 trainer,
-                f"interrupted after {trainer.global_step:,} of "
-                f"{trainer.estimated_stepping_batches:,} steps; the same command with resume=last "
-                "goes on from the newest checkpoint, if there is one",
+                f"interrupted after {trainer.global_step:,} of {self._all:,} steps; the same "
+                "command with resume=last goes on from the newest checkpoint, if there is one",
             )
 
     def _say(self, trainer: Trainer, line: str) -> None:
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and line != self._said:  # as after the last validation of a fit
             print(line, flush=True)
+        self._said = line
 
 
 def figures(trainer: Trainer, prefix: str) -> dict[str, float]:

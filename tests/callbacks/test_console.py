@@ -7,7 +7,10 @@ from dataclasses import replace
 import pytest
 from lightning.pytorch import Callback
 
-from k15.callbacks.console import Console
+from k15.callbacks.console import Console, StepConsole
+from k15.modules.language import LanguageModule
+from k15.types import Example
+from tests.modules.fitting import Batches, fit
 
 
 class CtrlC(Callback):
@@ -30,7 +33,11 @@ def _interruptible() -> Iterator[None]:
 
 
 def lines(output: str) -> list[str]:
-    return [line for line in output.splitlines() if line.startswith(("iteration", "interrupted"))]
+    return [
+        line
+        for line in output.splitlines()
+        if line.startswith(("iteration", "interrupted", "step", "held out"))
+    ]
 
 
 def test_a_line_per_iteration_with_the_figures_that_were_logged(run, capsys) -> None:
@@ -86,3 +93,41 @@ def test_other_errors_speak_for_themselves(run, capsys) -> None:
     with pytest.raises(OSError, match="no space left"):
         run(Console(), Breaks()).fit()
     assert lines(capsys.readouterr().out) == []
+
+
+def supervised(make_policy) -> tuple[LanguageModule, Batches]:
+    """Five batches, each of seven tokens."""
+    batch = [Example(prompt_tokens=(30, 31), response_tokens=(5, 6, 7, 8, 1))]
+    return LanguageModule(make_policy(), learning_rate=1e-2), Batches([batch] * 5, [batch])
+
+
+def test_a_line_per_step_and_validation(make_policy, capsys) -> None:
+    """Two batches to a step: three steps, the last one of one batch."""
+    module, data = supervised(make_policy)
+    trainer = fit(module, data, StepConsole(seconds=0.0), accumulate_grad_batches=2)
+    trainer.validate(module, data, verbose=False)  # says the same again
+    first, second, last, held_out = lines(capsys.readouterr().out)
+    assert first.startswith("step      1/3 | loss 4.") and " token accuracy 0.000 | " in first
+    assert " | 14 tokens " in first and " | 28 tokens " in second and " | 35 tokens " in last
+    assert " tok/s | learning rate 1.0e-02 gradient " in first
+    assert held_out.startswith("held out after 3 steps | loss ")
+
+
+def test_only_the_first_and_the_last_step_within_the_seconds(make_policy, capsys) -> None:
+    module, data = supervised(make_policy)
+    fit(module, data, StepConsole(seconds=1e9))
+    said = lines(capsys.readouterr().out)
+    assert [line[:13] for line in said] == ["step      1/5", "step      5/5", "held out afte"]
+    with pytest.raises(ValueError, match=r"callbacks\.console\.seconds=-1: choose 0 or more"):
+        StepConsole(seconds=-1)
+
+
+def test_ctrl_c_is_told_how_many_steps_are_made(make_policy, capsys) -> None:
+    module, data = supervised(make_policy)
+    with pytest.raises(SystemExit):
+        fit(module, data, StepConsole(seconds=0.0), CtrlC(0))
+    said = lines(capsys.readouterr().out)
+    assert said == [
+        "interrupted after 0 of 5 steps; the same command with resume=last goes on from the newest "
+        "checkpoint, if there is one"
+    ]
