@@ -11,8 +11,8 @@ from random import Random
 from torch.utils.data import DataLoader, Sampler
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
-from k15.datamodules.room import Room
 from k15.datamodules.sources import ProblemSource, demonstrations
+from k15.datamodules.usable import Usable
 from k15.models.batching import cut, expanded_length
 from k15.models.policy import Policy
 from k15.tasks.base import Split
@@ -49,8 +49,8 @@ class DemonstrationData(ResumableData):
     """`tokens` of demonstrations to train on, in prompt and response tokens; one epoch.
 
     `give_up` and `max_trials` say how patient the demonstrator is (see `k15.tasks.base.Task`).
-    `pictures_only` passes over what has no picture, where only the vision tower learns. What does
-    not fit into the model's context is cut or left out as `k15.datamodules.room` says.
+    `pictures_only` passes over what has no picture, where only the vision tower learns. What
+    cannot be used is cut or left out as `k15.datamodules.usable` says.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class DemonstrationData(ResumableData):
         self.max_trials = max_trials
         self.held_out_examples = held_out_examples
         self.pictures_only = pictures_only
-        self.room = Room(policy, "demonstrations", max_refused=max_refused, cut=cut_to_context)
+        self.usable = Usable(policy, "demonstrations", max_refused=max_refused, cut=cut_to_context)
         self.seed = seed
         self.train: list[Example] = []
         self.held_out: list[Example] = []
@@ -90,7 +90,7 @@ class DemonstrationData(ResumableData):
     def setup(self, stage: str) -> None:
         """Write the demonstrations, numbered through; the first ones are of held-out problems.
 
-        Raises ValueError if more than `max_refused` of them do not fit.
+        Raises ValueError if more than `max_refused` of them cannot be used.
         """
         if self.train:
             return
@@ -101,7 +101,7 @@ class DemonstrationData(ResumableData):
         while counted < self.tokens:
             self.train.append(next(examples))
             counted += expanded_length(self.policy, self.train[-1])
-        self.room.report()
+        self.usable.report()
 
     def train_dataloader(self) -> DataLoader:
         """Batches of `Example`s, each under the token budget."""
@@ -121,13 +121,14 @@ class DemonstrationData(ResumableData):
             give_up=self.give_up,
             max_trials=self.max_trials,
             pictures_only=self.pictures_only,
+            refuse=self.usable.refuse,
         ):
             example = Example(
                 prompt_tokens=self.policy.encode(problem),
                 response_tokens=self.policy.encode_response(response),
                 images=problem.images,
             )
-            fitting = self.room.fit(problem.id, example)
+            fitting = self.usable.fit(problem.id, example)
             if fitting is not None:
                 yield fitting
 

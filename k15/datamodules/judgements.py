@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from k15.datamodules.demonstrations import LengthBuckets
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
-from k15.datamodules.room import Room
+from k15.datamodules.usable import Usable
 from k15.models.policy import Policy
 from k15.problems.records import read_records
 from k15.problems.rows import Names, Row, renamed
@@ -144,7 +144,7 @@ class JudgementData(ResumableData):
         self.judgements = judgements
         self.reasoning = reasoning
         self.tokens_per_batch = tokens_per_batch
-        self.room = Room(policy, "judgements", max_refused=max_refused)
+        self.usable = Usable(policy, "judgements", max_refused=max_refused)
         self.seed = seed
         self.train: list[list[JudgedExample]] = []
         self.held_out: list[JudgedExample] = []
@@ -154,7 +154,7 @@ class JudgementData(ResumableData):
         """Write the judgements as tokens; runs once.
 
         Raises ValueError if one has no reasoning to learn from, or if more than `max_refused` of
-        them do not fit into the model's context.
+        them cannot be used.
         """
         if self.train:
             return
@@ -166,7 +166,7 @@ class JudgementData(ResumableData):
             counted += len(group)
             if counted >= self.judgements:
                 break
-        self.room.report()
+        self.usable.report()
 
     def train_dataloader(self) -> DataLoader:
         """Batches of `JudgedExample`s, each under the token budget."""
@@ -182,7 +182,7 @@ class JudgementData(ResumableData):
     def _examples(self, split: Split) -> Iterator[list[JudgedExample]]:
         for number, group in enumerate(self.source.questions(split)):
             fitting = [
-                self.room.fit(shown(judgement), self._example(judgement, number))
+                self.usable.fit(shown(judgement), self._example(judgement, number))
                 for judgement in group
             ]
             if kept := [example for example in fitting if example is not None]:

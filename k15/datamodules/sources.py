@@ -6,7 +6,7 @@ demonstrations for the warm-up stages. An own source implements `ProblemSource`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from itertools import count
 from pathlib import Path
@@ -26,6 +26,15 @@ if TYPE_CHECKING:
 PASSED_OVER = 1000  # demonstrations without a picture in a row, after which none is expected
 
 
+class NoDemonstration(ConfigError):
+    """A problem that a source cannot show an answer to."""
+
+    def __init__(self, problem: Problem, reason: str) -> None:
+        super().__init__(f"problem {problem.id}: {reason}")
+        self.id = problem.id
+        self.reason = reason
+
+
 class ProblemSource(Protocol):
     """What the datamodules need of a source."""
 
@@ -39,7 +48,10 @@ class ProblemSource(Protocol):
     def demonstration(
         self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"
     ) -> tuple[Problem, str]:
-        """Problem number `index` (endless) of a split with a response that shows how."""
+        """Problem number `index` (endless) of a split with a response that shows how.
+
+        Raises NoDemonstration if there is none for it.
+        """
         ...
 
 
@@ -51,16 +63,24 @@ def demonstrations(
     give_up: Sequence[float],
     max_trials: int,
     pictures_only: bool = False,
+    refuse: Callable[[str, str], None] | None = None,
 ) -> Iterator[tuple[Problem, str]]:
     """Demonstrations from number `first` on, without end.
 
     With `pictures_only`, those without a picture are passed over; ValueError if all of them are.
+    Of problems that have no demonstration `refuse` is told id and reason; without it they raise.
     """
     passed_over = 0
     for index in count(first):
-        problem, response = source.demonstration(
-            index, give_up=give_up, max_trials=max_trials, split=split
-        )
+        try:
+            problem, response = source.demonstration(
+                index, give_up=give_up, max_trials=max_trials, split=split
+            )
+        except NoDemonstration as error:
+            if refuse is None:
+                raise
+            refuse(error.id, error.reason)
+            continue
         if problem.images or not pictures_only:
             passed_over = 0
             yield problem, response
@@ -193,18 +213,18 @@ class RecordSource:
         """The written solution, or the boxed answer alone, of a problem.
 
         Patience has no meaning for a written solution: `give_up` and `max_trials` are ignored.
-        Raises ValueError if a solution is to be shown and a problem of the split has none.
+        Raises NoDemonstration if a solution is to be shown and the problem has none.
         """
         pool = self.train if split == "train" else self.held_out
         problem = pool[index % len(pool)]
         if self.demonstrate == "answer":
             return problem, f"\\boxed{{{problem.answer}}}"
         if "solution" not in problem.meta:
-            missing = sum("solution" not in problem.meta for problem in pool)
-            raise ConfigError(
-                f"{problem.meta['place']}: problem {problem.id}, one of {missing} in {len(pool)}, "
-                "has no solution to learn from: say with data.fields.solution=... which field "
-                "holds it, or learn the boxed answers alone with data.demonstrate=answer"
+            raise NoDemonstration(
+                problem,
+                f"{problem.meta['place']} has no solution to learn from: say with "
+                "data.fields.solution=... which field holds it, or learn the boxed answers alone "
+                "with data.demonstrate=answer",
             )
         return problem, problem.meta["solution"]
 

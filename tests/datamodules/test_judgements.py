@@ -81,7 +81,7 @@ def test_reasoning_and_room_are_checked() -> None:
     with pytest.raises(ValueError, match=r"there is none for .*train stage=reward_model"):
         data(judging=Judging(Make24())).setup("fit")
     data(reasoning=False, judging=Judging(Make24())).setup("fit")
-    too_long = r"judgements do not fit into the model's context of 16 tokens:\n  '.*', answered '"
+    too_long = r"judgements cannot be used:\n  '.*', answered '.* exceed the model's context of 16"
     with pytest.raises(ValueError, match=too_long):
         data(policy=policy(context=16)).setup("fit")
     with pytest.raises(ValueError, match="judgements=0: at least one"):
@@ -95,7 +95,7 @@ def test_judgements_that_do_not_fit_are_left_out_where_that_is_asked_for(capsys)
     some = made(reasoning=False, policy=policy(context=context), max_refused=1.0)
     assert [e.length for e in some.held_out if e.length > context] == []
     assert len(some.held_out) == sum(length <= context for length in lengths)
-    assert f"judgements do not fit into the model's context of {context}" in capsys.readouterr().out
+    assert f"exceed the model's context of {context}" in capsys.readouterr().out
 
 
 def made(**settings) -> JudgementData:
