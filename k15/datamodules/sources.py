@@ -222,9 +222,8 @@ class RecordSource:
         if "solution" not in problem.meta:
             raise NoDemonstration(
                 problem,
-                f"{problem.meta['place']} has no solution to learn from: say with "
-                "data.fields.solution=... which field holds it, or learn the boxed answers alone "
-                "with data.demonstrate=answer",
+                f"{problem.meta['place']} has no solution: data.fields.solution=... names its "
+                "field, data.demonstrate=answer does without",
             )
         return problem, problem.meta["solution"]
 

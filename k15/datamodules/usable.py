@@ -45,8 +45,7 @@ class Usable:
             self.refuse(
                 name,
                 f"{prompt} tokens of prompt and {response} of response exceed the model's context "
-                f"of {self.policy.context}; cut responses with datamodule.cut_to_context=true, or "
-                "take a model with a longer context",
+                f"of {self.policy.context}: datamodule.cut_to_context=true cuts responses",
             )
             return None
         self._names.add(name)

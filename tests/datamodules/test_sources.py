@@ -106,9 +106,7 @@ def test_a_missing_solution_is_no_boxed_answer(tmp_path: Path) -> None:
     patience = {"give_up": (0.5,), "max_trials": 1}
     source = RecordSource(file, demonstrate="solution")
     lacking = next(i for i, p in enumerate(source.train) if "solution" not in p.meta)
-    with pytest.raises(
-        ValueError, match=r"problem .*: .*a.jsonl:\d has no solution to le"
-    ) as error:
+    with pytest.raises(ValueError, match=r"problem .*: .*a.jsonl:\d has no solution") as error:
         source.demonstration(lacking, **patience)
     for way_out in ("data.fields.solution=", "data.demonstrate=answer"):
         assert way_out in str(error.value)

@@ -42,7 +42,7 @@ def test_what_does_not_fit_is_refused_by_name_and_count() -> None:
     first, second, third, last = str(caught.value).splitlines()
     assert first == "2 of 3 texts cannot be used:"
     assert second.startswith(
-        "  b: 4 tokens of prompt and 7 of response exceed the model's context of 10;"
+        "  b: 4 tokens of prompt and 7 of response exceed the model's context of 10:"
     )
     assert "datamodule.cut_to_context=true" in third and third.startswith("  c: 11 tokens of")
     assert last.startswith("more than datamodule.max_refused=0.3 of them; mend the data, or raise")
