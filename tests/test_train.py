@@ -138,13 +138,13 @@ def test_ctrl_c_in_iterations_without_signal(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_sft_killed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
-    """Behind a checkpoint, and while one is written."""
+    """Behind a checkpoint, between the batches of a step, and while one is written."""
     sft = ["stage=sft", *SMALL[:3], "datamodule.tokens=20000", "run_dir=run"]
-    sft += ["callbacks.checkpoint.every_n_steps=4", "trainer.enable_progress_bar=false"]
+    sft += ["callbacks.checkpoint.every_n_steps=2", "trainer.accumulate_grad_batches=2"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     run(whole, *sft)
-    end(killed, "checkpoints/epoch=00000-step=00000004.ckpt", *sft)
-    end(killed, "checkpoints/.epoch=00000-step=00000012.*", *sft, "resume=last")
+    end(killed, "checkpoints/epoch=00000-step=00000002.ckpt", *sft)
+    end(killed, "checkpoints/.epoch=00000-step=00000006.*", *sft, "resume=last")
     run(killed, *sft, "resume=last")
     assert same_weights(whole / "run", killed / "run")
 
