@@ -5,6 +5,7 @@
 
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from typing import Any
 
 from omegaconf import DictConfig
@@ -23,18 +24,20 @@ def main(argv: Sequence[str]) -> None:
 
 def train(config: DictConfig) -> None:
     """Measure, train, measure again; a resumed run has been measured before."""
-    trainer, module, datamodule = assemble(config)
-    if config.resume is None:
+    trainer, module, datamodule, engine = assemble(config)
+    with closing(engine):
+        if config.resume is None:
+            trainer.validate(module, datamodule, verbose=False)
+        trainer.fit(module, datamodule, ckpt_path=config.resume)
         trainer.validate(module, datamodule, verbose=False)
-    trainer.fit(module, datamodule, ckpt_path=config.resume)
-    trainer.validate(module, datamodule, verbose=False)
 
 
-def assemble(config: DictConfig) -> tuple[Any, Any, Any]:
+def assemble(config: DictConfig) -> tuple[Any, Any, Any, Any]:
     """Build what the configuration names; `config.parts` says what is handed on to whom."""
     import torch
     from lightning.pytorch import seed_everything
 
+    from k15.engines.on_demand import OnDemandEngine
     from k15.progress import quiet
 
     quiet()
@@ -42,10 +45,12 @@ def assemble(config: DictConfig) -> tuple[Any, Any, Any]:
     seed_everything(config.seed, workers=True, verbose=False)
     parts = Parts(config)
     parts["words"] = parts["source"].words
+    parts["engine"] = engine = OnDemandEngine(lambda: parts.build(config.engine))
     callbacks = {**parts.get("rewards", {}), **parts.build(config.callbacks)}
     parts["callbacks"] = [*callbacks.values()]
     parts["logger"] = parts.build(config.logger) or False
-    return parts.build(config.trainer), parts.build(config.module), parts.build(config.datamodule)
+    nodes = (config.trainer, config.module, config.datamodule)
+    return (*map(parts.build, nodes), engine)
 
 
 if __name__ == "__main__":

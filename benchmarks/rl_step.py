@@ -163,17 +163,23 @@ def run_k15(folder: str, size: str, seed: int, objective: str) -> Run:
 
     seed_everything(seed, verbose=False)
     policy, reward = load_policy(folder), RandomReward(seed)
+    engine = TransformersEngine(policy)
     datamodule = RLDataModule(
         policy=policy,
         source=problem_source(),
-        engine=TransformersEngine(policy),
+        engine=engine,
         sampler=InOrder(),
         rewards={"random": reward},
         plan=RolloutPlan(sizes=SIZES, max_response_tokens=NEW_TOKENS, seed=seed),
     )
     loss, advantage = OBJECTIVES[objective]
     module = RLModule(
-        policy, loss=loss, advantage=advantage, learning_rate=LEARNING_RATE, sizes=SIZES
+        policy,
+        engine=engine,
+        loss=loss,
+        advantage=advantage,
+        learning_rate=LEARNING_RATE,
+        sizes=SIZES,
     )
     clock, profile, experiences = Clock(), Profile(TIMED[size] + 1), list[Experience]()
     clock.watch(datamodule.collector, "grow", "rollout")

@@ -75,7 +75,7 @@ def parts(trainer: Trainer, module: LightningModule, datamodule: LightningDataMo
         built["task"] = datamodule.source.task
     if hasattr(datamodule, "collector"):
         built |= {"sizes": module.sizes, "datamodule.plan": datamodule.collector.plan}
-        built |= {"sampler": datamodule.sampler, "engine": datamodule.collector.engine}
+        built |= {"sampler": datamodule.sampler, "engine": datamodule.collector.engine.engine}
         built |= {"objective.loss": module.loss, "objective.advantage": module.advantage}
         built |= {f"rewards.{name}": r for name, r in datamodule.scorer.rewards.items()}
     return built
@@ -104,7 +104,7 @@ def test_every_choice_composes_and_builds_what_it_names(
     config = load("train", [*stage, name, *needed.get(name, []), f"run_dir={tmp_path}/run"])
     group, _, choice = name.partition("=")
     assert config.choices[group] == choice
-    trainer, module, datamodule = train.assemble(config)
+    trainer, module, datamodule, _ = train.assemble(config)
     built = parts(trainer, module, datamodule)
     for key, part in built.items():
         check(part, OmegaConf.select(config, key), key)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
-from k15.engines.transformers import TransformersEngine
+from k15.engines.protocol import RolloutEngine
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.problems_file import read_problems, write_problems
 from k15.evaluation.prompting.base import Once, Prompting
 from k15.evaluation.results import Results, results, write_results
 from k15.models.policy import Policy
+from k15.weights.sync import sync, weights_version
 
 
 class Benchmarks(Callback):
@@ -27,6 +27,7 @@ class Benchmarks(Callback):
     def __init__(
         self,
         policy: Policy,
+        engine: RolloutEngine,
         run_dir: str,
         benchmarks: Mapping[str, Benchmark] | None = None,
         promptings: Mapping[str, Prompting] | None = None,
@@ -34,7 +35,8 @@ class Benchmarks(Callback):
         seed: int = 0,
     ) -> None:
         """Without benchmarks it does nothing; without promptings it asks for a chain of thought."""
-        self.policy, self.run_dir, self.seed = policy, Path(run_dir, "benchmarks"), seed
+        self.policy, self.engine = policy, engine
+        self.run_dir, self.seed = Path(run_dir, "benchmarks"), seed
         self.benchmarks = dict(benchmarks or {})
         self.promptings = dict(promptings or {"cot": Once()})
         self.every_n_epochs = every_n_epochs
@@ -63,7 +65,9 @@ class Benchmarks(Callback):
             rank=trainer.global_rank,
             ranks=trainer.world_size,
         )
-        evaluator.run(self.engine(trainer), self.policy)
+        sync(self.engine, self.policy.model, weights_version(trainer))
+        evaluator.run(self.engine, self.policy)
+        self.engine.sleep()
         trainer.strategy.barrier()
         if trainer.is_global_zero:
             for name, benchmark in self.benchmarks.items():
@@ -80,11 +84,3 @@ class Benchmarks(Callback):
         if trainer.is_global_zero:
             write_results(folder, found)
         return found
-
-    def engine(self, trainer: Trainer) -> Any:
-        """RL's own, with the weights after this epoch; else one in this process."""
-        datamodule: Any = trainer.datamodule  # type: ignore[attr-defined]
-        if not hasattr(datamodule, "collector"):
-            return TransformersEngine(self.policy)
-        datamodule.sync(self.policy.model.named_parameters(), trainer.current_epoch + 1)
-        return datamodule.collector.engine

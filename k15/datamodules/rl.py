@@ -1,8 +1,7 @@
 """The data of RL: one batch per iteration, collected from the current policy when it is asked for.
 
     trainer asks ──► train dataset.__iter__ ──► collector.collect ──► one Experience
-    module.on_train_epoch_start ──► sync(weights, iteration) ──► engine.load_weights, once per
-    version
+    module.on_train_epoch_start ──► sync(engine, model, iteration) ──► engine.load_weights, once
 
 The datasets have length 1, so Lightning does not prefetch: an unsized one would be collected one
 step too early, from weights that are out of date.
@@ -10,11 +9,10 @@ step too early, from weights that are out of date.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
-from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from k15.config.errors import ConfigError
@@ -71,7 +69,6 @@ class RLDataModule(LightningDataModule):
         self.collector = Collector(engine, policy, self.scorer.score, plan)
         self.max_refused = max_refused
         self.seed = seed
-        self.version: int | None = None
         self.train: Sequence[Problem] = ()
         self.held_out: Sequence[Problem] = ()
 
@@ -120,12 +117,6 @@ class RLDataModule(LightningDataModule):
             "take a model with a longer context"
         }
 
-    def sync(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
-        """Give the engine the policy's weights, once per version."""
-        if version != self.version:
-            self.collector.engine.load_weights(weights, version)
-            self.version = version
-
     def train_dataloader(self) -> DataLoader:
         """One `Experience` per epoch."""
         return OwnRandomLoader(OneExperience(self._collect), batch_size=None)
@@ -156,6 +147,7 @@ class RLDataModule(LightningDataModule):
 
     def _collect(self) -> Experience:
         iteration = self.sampler.iteration = self._iteration()
+        assert self.collector.engine.version == iteration, "the engine does not have π_i's weights"
         self.scorer.start_iteration()
         experience = self.collector.collect(self.sampler, iteration)
         for group in experience.groups:
@@ -165,8 +157,9 @@ class RLDataModule(LightningDataModule):
 
     def _evaluate(self) -> Experience:
         self.scorer.start_iteration()
-        assert self.version is not None
-        return self.collector.evaluate(self.held_out, self.version)
+        version = self.collector.engine.version
+        assert version is not None, "the engine has no weights"
+        return self.collector.evaluate(self.held_out, version)
 
     def _iteration(self) -> int:
         assert self.trainer is not None

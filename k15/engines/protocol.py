@@ -2,6 +2,12 @@
 
 Tokens in, tokens out: an engine never sees text, tasks or rewards. A partial rollout is the same
 call with a longer prefix and a smaller budget, so no engine knows about partial rollouts either.
+
+The life of an engine that samples from the policy under training:
+
+    made at its first use ──► wake ─► load_weights ─► generate ... ─► sleep ──► close
+                               ▲                                        │
+                               └── next iteration, validation ◄── training
 """
 
 from __future__ import annotations
@@ -91,7 +97,14 @@ class Completion:
 
 
 class RolloutEngine(Protocol):
-    """Generates tokens from the policy whose weights it was last given."""
+    """Generates tokens from the policy whose weights it was last given.
+
+    An engine derives from this class and has `generate` and `load_weights`; what else stands here
+    does nothing unless it says otherwise.
+    """
+
+    version: int | None = None
+    """That of the weights it has; None: those it was made with."""
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield one completion per request, in the order in which they end.
@@ -102,7 +115,30 @@ class RolloutEngine(Protocol):
         ...
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
-        """Take the policy's weights under their Hugging Face names; completions carry `version`
-        from here on.
+        """Take the policy's weights, and `version` as the one that completions carry from here on.
+
+        `weights` is `k15.weights.full.full_weights` of the policy: every tensor of its Hugging Face
+        folder under its name there, and the tied ones under each of their names. They are those
+        under training, not copies of them: an engine with weights of its own copies them before it
+        returns. `k15.weights.sync.sync` calls this, once per version.
         """
         ...
+
+    def sleep(self) -> None:
+        """Free what others may need until `wake`: caches, and the weights, too, if `version` is
+        None from then on. Nothing is being generated. `RLModule` calls it when an iteration has
+        been collected, and callbacks when they have measured.
+        """
+        return
+
+    def wake(self) -> None:
+        """Be ready to generate; `sync` calls it before each use, also where nothing slept."""
+        return
+
+    def close(self) -> None:
+        """End processes and free memory; the engine is not used again.
+
+        Whoever made the engine calls it, once, also when the run ends in an exception: `train.py`
+        and `evaluate.py` close the one that the configuration names, judges and assistants theirs.
+        """
+        return

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from k15.engines.protocol import Completion, Request, Sampling
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -16,7 +16,7 @@ Script = (
 )
 
 
-class ScriptedEngine:
+class ScriptedEngine(RolloutEngine):
     """Gives the responses it was told to.
 
     `responses` maps the tokens of a prompt to whole responses. The g-th of several equal requests
@@ -28,7 +28,7 @@ class ScriptedEngine:
     """
 
     def __init__(self, responses: Script, *, logp: float = 0.0) -> None:
-        self.responses, self.logp, self.version = responses, logp, 0
+        self.responses, self.logp = responses, logp
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Completions carry `version` from here on."""
@@ -46,7 +46,7 @@ class ScriptedEngine:
                 tokens=tokens,
                 logps=(self.logp,) * len(tokens),
                 finish="stop" if len(rest) <= request.max_new_tokens else "length",
-                version=self.version,
+                version=self.version or 0,
             )
 
     def _rest(self, request: Request, index: int, sample: int) -> Sequence[int]:

@@ -1,4 +1,4 @@
-"""Rollouts in this process, on the model that is being trained: no second copy of the weights.
+"""Rollouts in this process, on the model that is being trained or on a copy of it.
 
 The model's own transformers forward decodes under a slot cache with continuous batching, so that
 log-probabilities are the trainer's. Made for a CPU or one device, and for models that fit there.
@@ -15,7 +15,8 @@ from torch import Tensor
 from k15.engines.attention import decoding
 from k15.engines.decode_loop import DecodeLoop, Job
 from k15.engines.prefill import Prompt
-from k15.engines.protocol import Completion, Request, Sampling
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
+from k15.weights.full import load_full_weights
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 ATTENTION = {"full_attention", "sliding_attention"}
 
 
-class TransformersEngine:
-    """Generates with a `Policy` in place.
+class TransformersEngine(RolloutEngine):
+    """Generates with a `Policy` in place; with `copy` on weights of its own, which stay as they are
+    until it is given others.
 
     `slots` responses are decoded side by side; their keys and values take slots * positions of the
     longest one. `tokens_per_prefill` bounds the prompts of one prefill; a longer prompt is
@@ -32,16 +34,24 @@ class TransformersEngine:
     sliding-window.
     """
 
-    def __init__(self, policy: Policy, *, slots: int = 256, tokens_per_prefill: int = 8192) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        *,
+        slots: int = 256,
+        tokens_per_prefill: int = 8192,
+        copy: bool = False,
+    ) -> None:
         if slots < 1:
             raise ValueError(f"engine.slots={slots}: at least one response must have a slot")
         check_attention(policy)
-        self.policy = policy
-        self.slots, self.tokens_per_prefill = slots, tokens_per_prefill
-        self.version = 0
+        self.policy = policy.copy() if copy else policy
+        self.slots, self.tokens_per_prefill, self.copy = slots, tokens_per_prefill, copy
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
-        """Note the version: the weights are read where they are trained."""
+        """Weights that are shared are read where they are trained: they are new already."""
+        if self.copy:
+            load_full_weights(self.policy.model, weights)
         self.version = version
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
@@ -54,7 +64,7 @@ class TransformersEngine:
             self.policy,
             self._jobs(requests),
             sampling,
-            version=self.version,
+            version=self.version or 0,
             slots=self.slots,
             tokens_per_prefill=self.tokens_per_prefill,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ def evaluate(config: DictConfig) -> str:
         if config.responses is None:
             fabric.print(f"model: {model_name(config)}\nrun_dir: {folder}", flush=True)
             parts["policy"].model.to(fabric.device)
-            evaluator.run(parts["engine"], parts["policy"])
+            with closing(parts["engine"]) as engine:
+                evaluator.run(engine, parts["policy"])
         else:
             take_responses(config, evaluator, write=fabric.is_global_zero)
             fabric.barrier()

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 
 import torch
@@ -26,10 +27,10 @@ def main() -> None:
     os.dup2(2, 1)  # a stray print must not look like a reply
     options = json.loads(sys.argv[1])
     torch.set_num_threads(options["threads"])
-    judge = build(options["judge"])
-    send(replies, {"ready": True})
-    for line in sys.stdin:
-        send(replies, answer(judge, json.loads(line)))
+    with closing(build(options["judge"])) as judge:
+        send(replies, {"ready": True})
+        for line in sys.stdin:
+            send(replies, answer(judge, json.loads(line)))
 
 
 def answer(judge: Judge, request: Mapping[str, Any]) -> dict[str, Any]:

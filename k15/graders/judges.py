@@ -41,8 +41,12 @@ class Judge(Protocol):
         """
         ...
 
+    def close(self) -> None:
+        """Close the engine, if it has one."""
+        return
 
-class ValueJudge:
+
+class ValueJudge(Judge):
     """The classic reward model: σ(score), in batches of at most `tokens_per_batch`."""
 
     max_new_tokens = 0
@@ -63,7 +67,7 @@ class ValueJudge:
         return [verdicts[i] for i in range(len(prompts))]
 
 
-class CotJudge:
+class CotJudge(Judge):
     """The chain-of-thought reward model: greedy first; where that does not end in a verdict,
     sampled again up to `attempts` times in all.
 
@@ -106,6 +110,10 @@ class CotJudge:
                 text = self.policy.decode(completion.tokens)
                 verdicts[unread[completion.index]] = judged(text, completion.finish)
         return verdicts
+
+    def close(self) -> None:
+        """Its engine's end."""
+        self.engine.close()
 
 
 def judged(text: str, finish: str) -> Judged:
@@ -156,21 +164,21 @@ def value_judge(
 def cot_judge(
     path: str,
     *,
-    engine: Callable[..., RolloutEngine],
+    make_engine: Callable[..., RolloutEngine],
     dtype: str = "float32",
     device: str = "cpu",
     max_new_tokens: int = 256,
     attempts: int = 4,
     temperature: float = 1.0,
 ) -> CotJudge:
-    """A chain-of-thought reward model from any Hugging Face language model; `engine` makes the
-    `RolloutEngine` it writes through from `policy`.
+    """A chain-of-thought reward model from any Hugging Face language model; `make_engine` makes
+    the engine that it writes through from `policy`.
     """
     policy = load_policy(path, dtype)
     policy.model.to(device).eval()
     return CotJudge(
         policy,
-        engine(policy=policy),
+        make_engine(policy=policy),
         max_new_tokens=max_new_tokens,
         attempts=attempts,
         temperature=temperature,

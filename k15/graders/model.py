@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from k15.types import Problem
 
 ROOT = Path(__file__).parents[2]  # where k15 is imported from, in the server, too
+GRACE = 10.0  # seconds in which the server's engine may end its own processes
 SERVER = (
     f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
     "from k15.graders.judge_server import main; main()"
@@ -52,7 +53,9 @@ class ModelGrader(Grader):
         self.path, self.threshold = judge["path"], threshold
         options = {"threads": threads, "judge": dict(judge)}
         command = (sys.executable, "-P", "-c", SERVER, json.dumps(options))
-        self._server = WorkerPool(command, size=1, wall_seconds=deadline_seconds)
+        self._server = WorkerPool(
+            command, size=1, wall_seconds=deadline_seconds, grace_seconds=GRACE
+        )
 
     def start(self) -> None:
         self._server.start()

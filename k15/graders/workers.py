@@ -37,7 +37,12 @@ class WorkerPool:
     """
 
     def __init__(
-        self, command: Sequence[str], *, size: int = 2, wall_seconds: float = 300.0
+        self,
+        command: Sequence[str],
+        *,
+        size: int = 2,
+        wall_seconds: float = 300.0,
+        grace_seconds: float = 0.0,
     ) -> None:
         """Start nothing yet.
 
@@ -46,12 +51,13 @@ class WorkerPool:
             size: requests that are worked on at the same time.
             wall_seconds: a worker that is silent for so long is broken. Generous, because what
                 limits a request is CPU time.
+            grace_seconds: time to tidy up in at `close`, before it is killed.
         """
         if size < 1:
             raise ValueError(f"workers={size}: at least one is needed")
         self.size = size
         self._command = tuple(command)
-        self._wall_seconds = wall_seconds
+        self._wall_seconds, self._grace_seconds = wall_seconds, grace_seconds
         self._closing = threading.Lock()
         # Last in, first out: one caller at a time never starts a second worker.
         self._slots: LifoQueue[_Worker | None] = LifoQueue()
@@ -92,7 +98,7 @@ class WorkerPool:
             workers = [self._slots.get() for _ in range(self.size)]
             for worker in workers:
                 if worker:
-                    worker.kill()
+                    worker.end(self._grace_seconds)
                 self._slots.put(None)
 
 
@@ -128,6 +134,14 @@ class _Worker:
 
     def ended(self) -> bool:
         return self._process.poll() is not None
+
+    def end(self, grace_seconds: float) -> None:
+        """Its input ends; it is killed unless it has ended by then."""
+        assert self._process.stdin
+        self._process.stdin.close()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(grace_seconds)
+        self.kill()
 
     def kill(self) -> None:
         self.alive = False

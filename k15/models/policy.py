@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -153,6 +154,11 @@ class Policy:
     def length(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> int:
         """Tokens that the model sees: a placeholder counts as its picture's visual tokens."""
         return len(self.expand(tokens, images).tokens) if images else len(tokens)
+
+    def copy(self) -> Policy:
+        """The same with weights of its own, which are not trained."""
+        model = deepcopy(self.model).eval().requires_grad_(False)
+        return Policy(model, self.processor)
 
     def save(self, folder: Path | str) -> None:
         """Write a Hugging Face folder: weights, configuration, tokenizer, processor, chat

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from lightning.pytorch import LightningModule
 
-from k15.engines.transformers import TransformersEngine
+from k15.engines.protocol import RolloutEngine
 from k15.graders.base import Verdict
 from k15.graders.judges import CotJudge, Judged, ValueJudge
 from k15.losses.reward import RewardLoss, binary
@@ -18,6 +18,7 @@ from k15.models.value_head import add_value_head, scores
 from k15.modules.language import LanguageModule
 from k15.modules.supervised import SupervisedModule
 from k15.types import JudgedExample
+from k15.weights.sync import sync, weights_version
 
 
 class RewardModel(SupervisedModule):
@@ -62,20 +63,30 @@ class RewardModel(SupervisedModule):
 class CotRewardModel(LanguageModule):
     """The chain-of-thought reward model: next-token prediction on reasoning with verdict.
 
-    Validation lets the model write, greedily, at most `max_new_tokens`.
+    Validation lets the model write through `engine`, greedily, at most `max_new_tokens`.
     """
 
-    def __init__(self, policy: Policy, *, max_new_tokens: int, **options: Any) -> None:
+    def __init__(
+        self, policy: Policy, *, engine: RolloutEngine, max_new_tokens: int, **options: Any
+    ) -> None:
         super().__init__(policy, **options)
+        self.engine = engine
         self.max_new_tokens = max_new_tokens
+
+    def on_validation_start(self) -> None:
+        """The engine writes with the newest weights."""
+        sync(self.engine, self.model, weights_version(self.trainer))
+
+    def on_validation_end(self) -> None:
+        """Room for training."""
+        self.engine.sleep()
 
     def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
         """Loss and accuracy on judgements that were not trained on; a verdict that cannot be read
         counts as a wrong one here.
         """
         super().validation_step(judged, batch_index)
-        engine = TransformersEngine(self.policy)
-        judge = CotJudge(self.policy, engine, max_new_tokens=self.max_new_tokens, attempts=1)
+        judge = CotJudge(self.policy, self.engine, max_new_tokens=self.max_new_tokens, attempts=1)
         log_verdicts(self, judged, judge.judge([example.prompt_tokens for example in judged]))
 
 

@@ -20,6 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from k15.engines.protocol import RolloutEngine
 from k15.losses.advantages import carries_signal, check_advantage
 from k15.losses.policy_loss import LossInputs, PolicyLoss
 from k15.models.batching import preferred_layout
@@ -30,6 +31,7 @@ from k15.modules.micro_batches import MicroBatch, laid_out, response
 from k15.progress import phase
 from k15.sizes import Sizes
 from k15.types import Experience, Rollout, RolloutGroup
+from k15.weights.sync import sync, weights_version
 
 Credited = tuple[RolloutGroup, Tensor]
 """A group with its advantages: [G, 1], or [G, T] with one for each token."""
@@ -38,8 +40,9 @@ Credited = tuple[RolloutGroup, Tensor]
 class RLModule(PolicyModule):
     """Trains the policy on one `Experience` per epoch.
 
-    `advantage` maps rewards [P, G] to advantages [P, G]; `loss` is one of `k15.losses`. Both are
-    swapped by name; to change more, override `loss_mask`, `advantages` or `select_groups`.
+    `engine`, from which its data comes, gets the weights of each iteration. `advantage` maps
+    rewards [P, G] to advantages [P, G]; `loss` is one of `k15.losses`. Both are swapped by name; to
+    change more, override `loss_mask`, `advantages` or `select_groups`.
     `temperature` is the one rollouts are sampled with. With `share_prompts` the samples of a
     problem go through the model behind one prompt, where its attention allows it. `seed` is that of
     the order in which an iteration's groups are trained on.
@@ -51,6 +54,7 @@ class RLModule(PolicyModule):
         self,
         policy: Policy,
         *,
+        engine: RolloutEngine,
         loss: PolicyLoss,
         advantage: Callable[[Tensor], Tensor],
         learning_rate: float,
@@ -73,6 +77,7 @@ class RLModule(PolicyModule):
         if temperature <= 0:
             raise ValueError(f"module.temperature={temperature}: must be above 0")
         check_advantage(advantage, sizes.samples_per_problem)
+        self.engine = engine
         self.loss = loss
         self.advantage = advantage
         self.sizes = sizes
@@ -87,6 +92,7 @@ class RLModule(PolicyModule):
     def training_step(self, experience: Experience, batch_index: int) -> None:
         """One iteration: several optimizer steps on the experience of π_i."""
         started = time.perf_counter()
+        self.engine.sleep()
         self.model.eval()  # π_θ and π_i are the policy that sampled: without dropout
         optimizer: Any = self.optimizers()
         if self.reset_optimizer:  # each iteration is a new problem with a new reference (§2.3.2)
@@ -224,17 +230,11 @@ class RLModule(PolicyModule):
 
     def on_train_epoch_start(self) -> None:
         """The engine samples from π_i."""
-        self.sync(self.current_epoch)
+        sync(self.engine, self.model, weights_version(self.trainer))
 
     def on_validation_start(self) -> None:
         """Validation sees the newest weights."""
-        trained = self.trainer.state.fn == "fit" and not self.trainer.sanity_checking
-        self.sync(self.current_epoch + int(trained))
-
-    def sync(self, version: int) -> None:
-        """Give the engine this module's weights under their Hugging Face names."""
-        datamodule: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-        datamodule.sync(self.model.named_parameters(), version)
+        sync(self.engine, self.model, weights_version(self.trainer))
 
 
 def mismatch(inputs: LossInputs, fresh_BT: Tensor) -> Tensor:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from k15.engines.protocol import RolloutEngine
+from k15.engines.transformers import TransformersEngine
 from k15.rewards.model_reward import ModelReward
 
 
@@ -17,8 +20,7 @@ class CotModelReward(ModelReward):
         self,
         path: str | None = None,
         *,
-        engine: str = "k15.engines.transformers.TransformersEngine",
-        engine_options: Mapping[str, Any] | None = None,
+        make_engine: Callable[..., RolloutEngine] = TransformersEngine,
         max_new_tokens: int = 256,
         attempts: int = 4,
         temperature: float = 1.0,
@@ -30,15 +32,15 @@ class CotModelReward(ModelReward):
         """Start nothing yet; `options` are those of `ModelReward`.
 
         Args:
-            engine: import path of the engine class; `engine_options` are its arguments, and it
-                gets the model as `policy`. Built in the server, hence not a node of its own.
+            make_engine: makes the engine that the server writes through, from `policy`: a class
+                or function, or a partial of one with plain values.
             max_new_tokens: longest reasoning with verdict.
             attempts: greedy once, then sampled at `temperature` where there was no JSON verdict;
                 after the last one the group fails, it is not scored 0.
         """
         judge = {
             "_target_": "k15.graders.judges.cot_judge",
-            "engine": {"_target_": engine, "_partial_": True, **(engine_options or {})},
+            "make_engine": node_of(make_engine),
             "max_new_tokens": max_new_tokens,
             "attempts": attempts,
             "temperature": temperature,
@@ -46,3 +48,10 @@ class CotModelReward(ModelReward):
             "device": device,
         }
         super().__init__(path, judge, trained_by=trained_by, **options)
+
+
+def node_of(make: Callable[..., Any]) -> dict[str, Any]:
+    """The node that `make` is built from, for a process that builds it again."""
+    function, values = (make.func, make.keywords) if isinstance(make, partial) else (make, {})
+    target = f"{function.__module__}.{function.__qualname__}"
+    return {"_target_": target, "_partial_": True, **values}

@@ -10,6 +10,7 @@ from lightning.pytorch import Callback, LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from k15.datamodules.rl import OneExperience
+from k15.engines.scripted import ScriptedEngine
 from k15.losses.advantages import mean_baseline
 from k15.losses.mirror_descent import mirror_descent
 from k15.models.policy import Policy
@@ -40,9 +41,6 @@ class Fixed(LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         return DataLoader(OneExperience(self._found), batch_size=None)
-
-    def sync(self, weights, version: int) -> None:
-        pass
 
     def _experience(self) -> Experience:
         iteration = self.trainer.current_epoch
@@ -84,6 +82,7 @@ class Run:
         sizes = Sizes(problems_per_iteration=2, samples_per_problem=2, minibatches_per_iteration=1)
         self.module = RLModule(
             policy,
+            engine=ScriptedEngine({}),
             loss=partial(mirror_descent, tau=0.5),
             advantage=mean_baseline,
             learning_rate=1e-3,

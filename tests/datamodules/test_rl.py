@@ -26,6 +26,7 @@ from k15.rollouts.collector import RolloutPlan
 from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Experience, Problem
+from k15.weights.sync import sync
 
 TASK = Make24()
 SIZES = Sizes(problems_per_iteration=4, samples_per_problem=2, minibatches_per_iteration=2)
@@ -42,13 +43,15 @@ class Recording(ScriptedEngine):
                 policy.encode_response(text) for text in (right, f"<think> no{right[7:]} no")
             ]
         super().__init__(script)
+        self.names = [name for name, _ in policy.model.named_parameters()]
         self.loads: list[int] = []
         self.calls: list[tuple[int, Tensor]] = []
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         super().load_weights(weights, version)
         self.loads.append(version)
-        self.weights = torch.cat([tensor.detach().flatten() for _, tensor in weights])
+        given = dict(weights)
+        self.weights = torch.cat([given[name].detach().flatten() for name in self.names])
 
     def generate(self, requests, sampling):
         self.calls.append((self.version, self.weights.clone()))
@@ -99,16 +102,22 @@ def trainer(*callbacks: Callback, epochs: int = 1) -> Trainer:
     )
 
 
-def module(of: Policy) -> RLModule:
-    loss = partial(mirror_descent, tau=0.5)
-    return RLModule(of, loss=loss, advantage=mean_baseline, learning_rate=1e-3, sizes=SIZES)
+def module(data: RLDataModule) -> RLModule:
+    return RLModule(
+        data.policy,
+        engine=data.collector.engine,
+        loss=partial(mirror_descent, tau=0.5),
+        advantage=mean_baseline,
+        learning_rate=1e-3,
+        sizes=SIZES,
+    )
 
 
 def on_its_own(data: RLDataModule) -> RLDataModule:
     """Ready to collect without training, as iteration 0 and version 0."""
     data.setup("fit")
     data.trainer = trainer()
-    data.sync(data.policy.model.named_parameters(), 0)
+    sync(data.collector.engine, data.policy.model, 0)
     return data
 
 
@@ -119,7 +128,7 @@ def test_every_iteration_is_collected_with_the_weights_it_starts_from() -> None:
     data, watching = datamodule(plan={"segment_tokens": None}), Watching()
     fit = trainer(watching, epochs=4)
     fit.limit_val_batches = 0
-    fit.fit(module(data.policy), data)
+    fit.fit(module(data), data)
     engine = data.collector.engine
     assert [version for version, _ in engine.calls] == [0, 1, 2, 3]
     for (_, weights), start in zip(engine.calls, watching.starts, strict=True):
@@ -134,7 +143,7 @@ def test_every_iteration_is_collected_with_the_weights_it_starts_from() -> None:
 def test_validation_sees_the_newest_weights_and_nothing_is_sent_twice() -> None:
     """Before training version 0; after iteration k version k + 1, which the next one takes over."""
     data, watching = datamodule(), Watching()
-    rl = module(data.policy)
+    rl = module(data)
     fit = trainer(watching, epochs=2)
     fit.validate(rl, data, verbose=False)
     fit.fit(rl, data)

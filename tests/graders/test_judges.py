@@ -130,7 +130,9 @@ def test_judges_load_from_folders(tmp_path: Path) -> None:
     prompt = read(classic, QUESTION, REFERENCE, RESPONSE)
     expected = ValueJudge(of).judge([prompt])[0].correct
     close(classic.judge([prompt])[0].correct, expected)
-    cot = cot_judge(str(tmp_path / "cot"), engine=TransformersEngine, max_new_tokens=5, attempts=1)
+    cot = cot_judge(
+        str(tmp_path / "cot"), make_engine=TransformersEngine, max_new_tokens=5, attempts=1
+    )
     assert (cot.max_new_tokens, len(cot.judge([prompt, prompt]))) == (5, 2)
     with pytest.raises(ValueError, match="attempts=0"):
         CotJudge(of, ScriptedEngine({}), attempts=0)

@@ -61,8 +61,10 @@ def the_framework(policy: Policy, **settings) -> list[Experience]:
     """A run as train.py puts it together, of which this is what it collected."""
     loss = partial(mirror_descent, tau=TAU)
     optimizer = {"learning_rate": LEARNING_RATE, "betas": BETAS, "weight_decay": WEIGHT_DECAY}
+    engine = TransformersEngine(policy, slots=8)
     module = RLModule(
         policy,
+        engine=engine,
         loss=loss,
         advantage=mean_baseline,
         sizes=SIZES,
@@ -75,7 +77,7 @@ def the_framework(policy: Policy, **settings) -> list[Experience]:
     data = RLDataModule(
         policy=policy,
         source=TaskSource(Make24(), train_problems=40, held_out_problems=2),
-        engine=TransformersEngine(policy, slots=8),
+        engine=engine,
         sampler=Uniform(),
         rewards={"even": Even()},
         plan=plan,

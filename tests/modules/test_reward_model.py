@@ -8,6 +8,7 @@ import torch
 from lightning.pytorch import LightningModule
 
 from k15.datamodules.judgements import JudgementData, TaskJudgements
+from k15.engines.transformers import TransformersEngine
 from k15.graders.base import GraderFailure, Verdict
 from k15.losses.reward import pairwise
 from k15.models.policy import Policy
@@ -82,10 +83,13 @@ def test_the_loss_is_the_cross_entropy_of_the_scores() -> None:
 
 def test_the_chain_of_thought_learns_to_end_in_a_verdict() -> None:
     """Seeds 0 to 4 all reach accuracy 1.00 without an unreadable verdict."""
-    module = CotRewardModel(policy(), max_new_tokens=16, learning_rate=1e-2)
+    of = policy()
+    engine = TransformersEngine(of)
+    module = CotRewardModel(of, engine=engine, max_new_tokens=16, learning_rate=1e-2)
     figures = trained(module, judgements=2000, reasoning=True)
     assert figures["val/unreadable"] < 0.05
     assert figures["val/accuracy"] > 0.9
+    assert engine.version == module.global_step
 
 
 def test_the_figures_of_some_verdicts() -> None:

@@ -12,6 +12,7 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from k15.engines.scripted import ScriptedEngine
 from k15.losses.advantages import (
     leave_one_out,
     log_partition_baseline,
@@ -67,22 +68,37 @@ def experience(of: Policy, rewards: list[list[float]], old_segments: bool = Fals
 
 
 class Fixed(LightningDataModule):
-    """Hands out the same experience every epoch, and takes weights like the real one."""
+    """Hands out the same experience every epoch."""
 
     def __init__(self, batch: Experience) -> None:
         super().__init__()
         self.batch = batch
-        self.versions: list[int] = []
 
     def train_dataloader(self) -> DataLoader:
         return DataLoader([self.batch], batch_size=None)
 
-    def sync(self, weights, version: int) -> None:
-        self.versions.append(version)
+
+class Noting(ScriptedEngine):
+    """What it is asked to do, in order."""
+
+    def __init__(self) -> None:
+        super().__init__({})
+        self.calls: list[str] = []
+
+    def load_weights(self, weights, version: int) -> None:
+        super().load_weights(weights, version)
+        self.calls.append(f"load {version}")
+
+    def wake(self) -> None:
+        self.calls.append("wake")
+
+    def sleep(self) -> None:
+        self.calls.append("sleep")
 
 
 def module_of(of: Policy, **settings) -> RLModule:
     defaults = {
+        "engine": ScriptedEngine({}),
         "loss": partial(mirror_descent, tau=TAU),
         "advantage": mean_baseline,
         "learning_rate": 1e-3,
@@ -366,10 +382,12 @@ def test_the_optimizer_forgets_between_iterations_unless_told_not_to() -> None:
     assert steps == {True: {1}, False: {3}}
 
 
-def test_the_engine_gets_the_weights_of_every_iteration() -> None:
-    of = policy()
-    _, trainer = train(of, experience(of, REWARDS), epochs=3)
-    assert trainer.datamodule.versions == [0, 1, 2]
+def test_the_engine_gets_the_weights_of_every_iteration_and_sleeps_while_they_change() -> None:
+    of, engine = policy(), Noting()
+    train(of, experience(of, REWARDS), epochs=3, engine=engine)
+    assert engine.calls == [
+        call for version in range(3) for call in ("wake", f"load {version}", "sleep")
+    ]
 
 
 def gpt2_with_dropout() -> Policy:

@@ -11,12 +11,13 @@ from pathlib import Path
 import pytest
 import torch
 
+from k15.config import build
 from k15.graders.base import GraderFailure, retried
 from k15.graders.judges import ValueJudge, read, value_judge
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import add_value_head
 from k15.rewards.classic_model import ClassicModelReward
-from k15.rewards.cot_model import CotModelReward
+from k15.rewards.cot_model import CotModelReward, node_of
 from k15.rewards.model_reward import ModelReward
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
@@ -122,11 +123,20 @@ def test_a_server_that_cannot_come_back_is_a_failure_with_the_cause(
         retried(lambda: reward.score(group()), retries=1, backoff=0.0)
 
 
-def test_a_chain_of_thought_without_verdict_is_a_failure_not_a_zero(folder: Path, start) -> None:
-    path = str(folder / "language")
-    reward, _ = start(CotModelReward(path, attempts=2, max_new_tokens=4))
+def test_a_chain_of_thought_without_verdict_is_a_failure_not_a_zero(
+    folder: Path, start, tmp_path: Path
+) -> None:
+    """Written through the engine that the configuration names, in the server, which closes it."""
+    calls = tmp_path / "calls"
+    node = {"_target_": "tests.engines.telling.Telling", "_partial_": True, "file": str(calls)}
+    make_engine = build(node)
+    assert node_of(make_engine) == node
+    settings = {"attempts": 2, "max_new_tokens": 4, "make_engine": make_engine}
+    reward, _ = start(CotModelReward(str(folder / "language"), **settings))
     with pytest.raises(GraderFailure, match=r"language: the judge came to no verdict: '"):
         reward.score(group())
+    reward.grader.close()
+    assert calls.read_text().split("\n") == ["made", *["generate None"] * 2, "close", ""]
 
 
 def test_what_is_wrong_is_said_before_anything_starts() -> None:

@@ -72,7 +72,10 @@ def chain(tmp_path: Path) -> str:
     """A chain-of-thought model that has learnt to end in a verdict: with seeds 0 to 4 each of 160
     responses of an untrained policy got one within the attempts.
     """
-    module = CotRewardModel(policy(), max_new_tokens=ROOM, learning_rate=2e-2)
+    of = policy()
+    module = CotRewardModel(
+        of, engine=TransformersEngine(of), max_new_tokens=ROOM, learning_rate=2e-2
+    )
     source = TaskJudgements(JUDGING, held_out_problems=1)
     data = JudgementData(policy=module.policy, source=source, judgements=1500, reasoning=True)
     quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
@@ -85,7 +88,7 @@ def chain(tmp_path: Path) -> str:
 def run(train: ModuleType, folder: Path, hook: Callable[[int], None], *arguments: str) -> list:
     """Two iterations; `hook` hears of every group before it is scored. The rows of rollouts/."""
     config = load("train", [*SMALL, f"run_dir={folder}/run", *arguments])
-    trainer, module, datamodule = train.assemble(config)
+    trainer, module, datamodule, _ = train.assemble(config)
     reward = datamodule.scorer.rewards["answer"]
     score, seen = reward.score, []
 
@@ -147,5 +150,5 @@ def test_the_chain_of_thought_model_drives_rl(
         f"rewards.answer.max_new_tokens={ROOM}",
         "rewards.answer.attempts=20",
     )
-    judge = cot_judge(chain, engine=TransformersEngine, max_new_tokens=ROOM, attempts=20)
+    judge = cot_judge(chain, make_engine=TransformersEngine, max_new_tokens=ROOM, attempts=20)
     assert [row["outcome"] for row in rows] == verdicts(judge, rows)

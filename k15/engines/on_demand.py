@@ -1,0 +1,59 @@
+"""An engine that is made when somebody asks it for something: a stage may never sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from k15.config.errors import ConfigError
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+class OnDemandEngine(RolloutEngine):
+    """The engine that `make` returns, made once, at its first call or weights."""
+
+    def __init__(self, make: Callable[[], RolloutEngine | None]) -> None:
+        self.make = make
+        self.made: RolloutEngine | None = None
+
+    @property
+    def engine(self) -> RolloutEngine:
+        """The one that does the work; raises ConfigError if the configuration has none."""
+        if self.made is None:
+            self.made = self.make()
+        if self.made is None:
+            raise ConfigError(
+                "engine=null: this run samples from the policy; choose an engine, such as "
+                "engine=transformers"
+            )
+        return self.made
+
+    @property
+    def version(self) -> int | None:  # type: ignore[override]  # the engine's own, which it sets
+        """That of the engine, None where there is none yet."""
+        return self.made.version if self.made else None
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+        """By the engine."""
+        return self.engine.generate(requests, sampling)
+
+    def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
+        """Into the engine."""
+        self.engine.load_weights(weights, version)
+
+    def sleep(self) -> None:
+        """If there is an engine."""
+        if self.made:
+            self.made.sleep()
+
+    def wake(self) -> None:
+        """The engine, which is made awake."""
+        self.engine.wake()
+
+    def close(self) -> None:
+        """If there is an engine; it is not made again."""
+        if self.made:
+            self.made.close()

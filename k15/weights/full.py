@@ -1,0 +1,73 @@
+"""The weights of a model as its Hugging Face folder would have them, whatever lies in memory.
+
+In memory names may be others than in the folder (LLaVA's language model), several tensors of the
+folder may be one (a mixture's experts), a tensor may be spread over ranks, and a tied one is there
+once. `full_weights` undoes all of it; `load_full_weights` is the way back.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributed.tensor import DTensor
+from transformers.core_model_loading import revert_weight_conversion
+
+BLOCK = re.compile(r".*?\.\d+\.")
+
+
+def full_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of a transformers model under the name that `save_pretrained` gives it.
+
+    Tied tensors come under each of their names: who holds a copy may have untied them. Buffers that
+    belong to the folder are there, too. Of a model that is spread over ranks all of them have to
+    take the same tensors, for each is gathered in its turn: one block is whole at a time. The
+    tensors are those in memory where nothing had to be gathered or split: take them before the next
+    optimizer step.
+    """
+    for block in blocks(model.state_dict()):
+        whole = {name: gathered(tensor) for name, tensor in block.items()}
+        yield from revert_weight_conversion(model, whole).items()
+
+
+def blocks(state: dict[str, Tensor]) -> Iterable[dict[str, Tensor]]:
+    """The tensors of one layer together, for conversions stay within layers."""
+    found: dict[str, dict[str, Tensor]] = defaultdict(dict)
+    for name, tensor in state.items():
+        block = BLOCK.match(name)
+        found[block.group() if block else ""][name] = tensor
+    return found.values()
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """The whole of a tensor that ranks share."""
+    return tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+
+
+@torch.no_grad()
+def load_full_weights(model: Any, weights: Iterable[tuple[str, Tensor]]) -> None:
+    """Copy `full_weights` of another model of the same kind into this one, in place.
+
+    Raises ValueError naming what is missing, unknown or of another shape.
+    """
+    given = {name: tensor.detach().clone() for name, tensor in weights}
+    fresh, found = type(model).from_pretrained(
+        None,
+        config=copy.deepcopy(model.config),
+        state_dict=given,
+        dtype=model.dtype,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+    )
+    faults = {kind: found[f"{kind}_keys"] for kind in ("missing", "unexpected", "mismatched")}
+    if any(faults.values()):
+        raise ValueError(
+            "these are not the weights of this model: "
+            + "; ".join(f"{kind}: {sorted(names)}" for kind, names in faults.items() if names)
+        )
+    model.load_state_dict(fresh.state_dict())
