@@ -8,41 +8,29 @@ import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 
 
-def phase(name: str, total: int, unit: str) -> tqdm:
-    """A bar for one phase of an iteration; a context manager with `update(n)`.
-
-    On a terminal only: a log file gets nothing.
-    """
-    return tqdm(
-        total=total,
-        desc=name,
-        unit=unit,
-        leave=False,
-        disable=not sys.stderr.isatty(),
-        mininterval=0.5,
-    )
-
-
 @dataclass(slots=True)
 class Wait:
     """One wait, and when to speak of it next."""
 
-    what: str
+    say: Callable[[], str]
+    tell: Callable[[str], None]
     since: float
     due: float
 
 
 class Heartbeat:
-    """Says in the log what has been waited for, every `seconds` of one wait.
+    """Says what has been waited for, or how far something is, every `seconds` of it.
 
     One thread watches all waits of the process, so that a wait costs next to nothing.
     """
@@ -54,12 +42,16 @@ class Heartbeat:
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
 
+    def waiting_for(self, what: str) -> AbstractContextManager[None]:
+        """A wait; what it is for is said in the log if it takes long."""
+        return self.telling(lambda: f"waiting for {what}", logger.warning)
+
     @contextmanager
-    def waiting_for(self, what: str) -> Iterator[None]:
-        """A wait; what it is for is said if it takes long."""
+    def telling(self, say: Callable[[], str], tell: Callable[[str], None]) -> Iterator[None]:
+        """Something that may take long; `tell` gets what there is to `say` of it by then."""
         self._start()
         number, now = next(self._numbers), time.monotonic()
-        self._waits[number] = Wait(what, now, now + self.seconds)
+        self._waits[number] = Wait(say, tell, now, now + self.seconds)
         try:
             yield
         finally:
@@ -77,11 +69,47 @@ class Heartbeat:
             now = time.monotonic()
             for wait in list(self._waits.values()):
                 if now >= wait.due:
-                    logger.warning("waiting for %s, %.0f s so far", wait.what, now - wait.since)
+                    wait.tell(f"{wait.say()}, {now - wait.since:.0f} s so far")
                     wait.due = now + self.seconds
 
 
-waiting_for = Heartbeat().waiting_for
+heartbeat = Heartbeat()
+waiting_for = heartbeat.waiting_for
+
+
+class Lines:
+    """Progress where there is no terminal: a line of standard error every now and then, also when
+    nothing moves.
+    """
+
+    def __init__(self, name: str, total: int, unit: str, pulse: Heartbeat = heartbeat) -> None:
+        self.name, self.total, self.unit = name, total, unit
+        self.done = 0
+        self._telling = pulse.telling(self._say, partial(print, file=sys.stderr, flush=True))
+
+    def update(self, n: int = 1) -> None:
+        """So many more are done."""
+        self.done += n
+
+    def __enter__(self) -> Lines:
+        self._telling.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._telling.__exit__(*error)
+
+    def _say(self) -> str:
+        return f"{self.name}: {self.done:,} of {self.total:,}{self.unit}"
+
+
+def phase(name: str, total: int, unit: str) -> tqdm | Lines:
+    """Progress of one phase of an iteration; a context manager with `update(n)`.
+
+    A bar on a terminal; elsewhere a line every 30 seconds.
+    """
+    if not sys.stderr.isatty():
+        return Lines(name, total, unit)
+    return tqdm(total=total, desc=name, unit=unit, leave=False, mininterval=0.5)
 
 
 def quiet() -> None:

@@ -171,6 +171,13 @@ class Experience:
     """Figures of the rollout and reward phases, by TensorBoard name."""
 
 
+class StepsWithinBatch:
+    """A module that takes several optimizer steps on one batch, such as an iteration of RL."""
+
+    under_way: Sequence[str] = ()
+    """Ids of the problems whose loss is computed now."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One training sequence: a prompt, and the response tokens a loss looks at."""

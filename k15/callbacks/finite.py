@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,21 +16,23 @@ from torch.optim import Optimizer
 from k15.config.errors import ConfigError
 from k15.folders import write_text
 from k15.models.policy import Policy
-from k15.types import Example, Experience, Problem
+from k15.types import Example, Experience, Problem, StepsWithinBatch
 
 
 class StopWhenNotFinite(Callback):
     """Stops the run before an optimizer step whose loss or gradient norm is not finite.
 
-    The problems that it was to be taken on go into `<run_dir>/not_finite.json`; the checkpoint
-    before it stays. In float16 a gradient may overflow: its scaler passes over such steps itself.
+    The problems whose loss is not go into `<run_dir>/not_finite.json`, or all that the step was to
+    be taken on if only the gradient is not; the checkpoint before it stays.
+
+    In float16 a gradient may overflow: its scaler passes over such steps itself.
     """
 
     def __init__(self, policy: Policy, run_dir: str) -> None:
         self.policy = policy
         self.file = Path(run_dir) / "not_finite.json"
         self._batch: Any = ()
-        self._losses: list[Tensor] = []
+        self._parts: list[tuple[Tensor, Sequence[str]]] = []
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -40,15 +43,19 @@ class StopWhenNotFinite(Callback):
     def on_before_backward(
         self, trainer: Trainer, pl_module: LightningModule, loss: Tensor
     ) -> None:
-        """Of each micro-batch."""
-        self._losses.append(loss.detach())
+        """Of each micro-batch, with its problems."""
+        if isinstance(pl_module, StepsWithinBatch):
+            self._parts.append((loss.detach(), pl_module.under_way))
+        else:
+            self._parts.append((loss.detach(), names(self._batch, self.policy)))
 
     def on_before_optimizer_step(
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """Raises ConfigError naming the iteration, or the step, and the file."""
         norm = gradient_norm(optimizer)
-        loss, self._losses = sum(self._losses, norm.new_zeros(())), []
+        parts, self._parts = self._parts, []
+        loss = sum((loss for loss, _ in parts), norm.new_zeros(()))
         scaled = isinstance(trainer.precision_plugin, MixedPrecision) and (
             trainer.precision_plugin.scaler is not None
         )
@@ -58,7 +65,7 @@ class StopWhenNotFinite(Callback):
         figures = {"loss": float(loss), "gradient_norm": float(norm)}
         if trainer.is_global_zero:
             place = {"epoch": trainer.current_epoch, "step": trainer.global_step}
-            found = {**place, **figures, "problems": names(self._batch, self.policy)}
+            found = {**place, **figures, "problems": culprits(parts)}
             self.file.parent.mkdir(parents=True, exist_ok=True)
             write_text(self.file, json.dumps(found, indent=1, ensure_ascii=False))
         raise ConfigError(
@@ -82,10 +89,15 @@ def where(batch: Any, trainer: Trainer) -> str:
     return f"epoch {trainer.current_epoch + 1}, step {trainer.global_step + 1}"
 
 
+def culprits(parts: Sequence[tuple[Tensor, Sequence[str]]]) -> list[str]:
+    """The problems of the micro-batches whose loss is not finite, or else of all."""
+    broken = [ids for loss, ids in parts if not loss.isfinite()]
+    chosen = broken or [ids for _, ids in parts]
+    return list(dict.fromkeys(name for ids in chosen for name in ids))
+
+
 def names(batch: Any, policy: Policy) -> list[str]:
     """The ids of a batch's problems, or the prompts of examples, which have none."""
-    if isinstance(batch, Experience):
-        return [group.problem.id for group in batch.groups]
     return [
         item.id if isinstance(item, Problem) else policy.decode(item.prompt_tokens)
         for item in batch

@@ -13,6 +13,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from k15 import BORN
 
+HELD_OUT = "val/held_out"  # how many problems, or judgements, a validation is over
 SHOWN = {"accuracy": "val/accuracy", "mean_tokens": "val/response/tokens_mean"}
 
 
@@ -36,12 +37,12 @@ class Summary(Callback):
         figures = {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
-            if name.startswith("val/")
+            if name.startswith("val/") and name != HELD_OUT
         }
         self.history = [point for point in self.history if point["iteration"] < done]
         self.history.append({"iteration": done, **figures})
         if trainer.is_global_zero and not training and len(self.history) > 1:
-            self.report(len(trainer.datamodule.held_out))  # type: ignore[attr-defined]
+            self.report(int(trainer.callback_metrics[HELD_OUT]))
 
     def report(self, problems: int) -> None:
         """Write the files and print the table."""

@@ -46,6 +46,7 @@ class TransformersEngine(RolloutEngine):
             raise ValueError(f"engine.slots={slots}: at least one response must have a slot")
         check_attention(policy)
         self.policy = policy.copy() if copy else policy
+        self.device = policy.device
         self.slots, self.tokens_per_prefill, self.copy = slots, tokens_per_prefill, copy
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
@@ -53,6 +54,16 @@ class TransformersEngine(RolloutEngine):
         if self.copy:
             load_full_weights(self.policy.model, weights)
         self.version = version
+
+    def sleep(self) -> None:
+        """Weights of its own wait in main memory; caches are there during `generate` alone."""
+        if self.copy:
+            self.policy.model.to("cpu")
+
+    def wake(self) -> None:
+        """Back to where the policy was when the engine was made."""
+        if self.copy:
+            self.policy.model.to(self.device)
 
     def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
         """Yield one completion per request, in the order in which they end.

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from lightning.pytorch import LightningModule
-from torch import nn
+from torch import Tensor, nn
 
 from k15.models.policy import Policy
 
@@ -60,14 +60,29 @@ class PolicyModule(LightningModule):
         return batch
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember which model this is, and torch's random state (dropout)."""
+        """Remember which model this is, and torch's random states (dropout)."""
         checkpoint["model_shapes"] = shapes(self.model)
-        checkpoint["rng"] = torch.get_rng_state()
+        checkpoint["rng"] = random_states()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the random state; raises ValueError if the checkpoint is of another model."""
+        """Restore the random states; raises ValueError if the checkpoint is of another model."""
         check_same_model(checkpoint["model_shapes"], shapes(self.model))
-        torch.set_rng_state(checkpoint["rng"])
+        restore_random_states(checkpoint["rng"])
+
+
+def random_states() -> dict[str, Tensor]:
+    """Torch's own, and that of the GPU in use, where dropout draws from."""
+    states = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
+
+
+def restore_random_states(states: Mapping[str, Tensor]) -> None:
+    """Go on where `random_states` was called; a GPU that was not there then starts anew."""
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state(states["cuda"])
 
 
 def shapes(model: nn.Module) -> dict[str, list[int]]:

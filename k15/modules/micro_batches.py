@@ -22,6 +22,8 @@ class Response:
     """One response that is trained on."""
 
     example: Example
+    problem: str
+    """Id."""
     advantage_T: Tensor
     """[T], or [1] for all tokens alike."""
     logp_T: Tensor
@@ -35,6 +37,8 @@ class MicroBatch:
     """Sequences that go through the model together."""
 
     batch: PackedBatch
+    problems: Sequence[str]
+    """Ids of the problems that the sequences answer."""
     advantage_BT: Tensor
     engine_logp_BT: Tensor
     fresh_BT: Tensor
@@ -70,6 +74,7 @@ def response(
             loss_mask=loss_mask,
             images=group.problem.images,
         ),
+        problem=group.problem.id,
         advantage_T=advantage_T.expand(rollout.length),
         logp_T=torch.tensor(rollout.logps),
         fresh_T=torch.tensor(rollout.versions) == iteration,
@@ -87,6 +92,7 @@ def laid_out(
         fresh_BT = padded([row.fresh_T for row in rows], width).bool().to(policy.device)
         yield MicroBatch(
             batch=batch,
+            problems=list(dict.fromkeys(row.problem for row in rows)),
             advantage_BT=padded([row.advantage_T for row in rows], width).to(policy.device),
             engine_logp_BT=padded([row.logp_T for row in rows], width).to(policy.device),
             fresh_BT=fresh_BT & batch.mask,

@@ -94,7 +94,7 @@ def log_verdicts(
     module: LightningModule, judged: Sequence[JudgedExample], verdicts: Sequence[Judged]
 ) -> None:
     """`val/accuracy`; `val/accepted_{right,wrong}`, shares of the correct and of the wrong
-    responses that pass; `val/unreadable`, verdicts that are none.
+    responses that pass; `val/unreadable`, verdicts that are none; `val/held_out`, how many.
     """
     values = [one.correct if isinstance(one, Verdict) else None for one in verdicts]
     passed = [value is not None and value > 0.5 for value in values]
@@ -108,6 +108,14 @@ def log_verdicts(
         "accepted_wrong": [said for said, label in zip(passed, labels, strict=True) if not label],
         "unreadable": [value is None for value in values],
     }
+    module.log(
+        "val/held_out",
+        float(len(judged)),
+        batch_size=len(judged),
+        on_step=False,
+        on_epoch=True,
+        reduce_fx="sum",
+    )
     for name, hits in figures.items():
         if hits:
             share = sum(hits) / len(hits)

@@ -27,17 +27,18 @@ from k15.models.batching import preferred_layout
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
+from k15.modules.divergence import KLToStart
 from k15.modules.micro_batches import MicroBatch, laid_out, response
 from k15.progress import phase
 from k15.sizes import Sizes
-from k15.types import Experience, Rollout, RolloutGroup
+from k15.types import Experience, Rollout, RolloutGroup, StepsWithinBatch
 from k15.weights.sync import sync, weights_version
 
 Credited = tuple[RolloutGroup, Tensor]
 """A group with its advantages: [G, 1], or [G, T] with one for each token."""
 
 
-class RLModule(PolicyModule):
+class RLModule(PolicyModule, StepsWithinBatch):
     """Trains the policy on one `Experience` per epoch.
 
     `engine`, from which its data comes, gets the weights of each iteration. `advantage` maps
@@ -45,7 +46,9 @@ class RLModule(PolicyModule):
     change more, override `loss_mask`, `advantages` or `select_groups`.
     `temperature` is the one rollouts are sampled with. With `share_prompts` the samples of a
     problem go through the model behind one prompt, where its attention allows it. `seed` is that of
-    the order in which an iteration's groups are trained on.
+    the order in which an iteration's groups are trained on. `kl_to_start` measures how far the
+    policy is from the weights that it comes with: for a second copy of them in memory, and a
+    forward pass over one minibatch of each iteration.
     """
 
     automatic_optimization = False
@@ -65,6 +68,7 @@ class RLModule(PolicyModule):
         drop_zero_advantage: bool = True,
         share_prompts: bool = True,
         temperature: float = 1.0,
+        kl_to_start: bool = False,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
         seed: int = 0,
@@ -88,6 +92,7 @@ class RLModule(PolicyModule):
         self.share_prompts = share_prompts
         self.temperature = temperature
         self.seed = seed
+        self.kl_to_start = KLToStart(policy) if kl_to_start else None
 
     def training_step(self, experience: Experience, batch_index: int) -> None:
         """One iteration: several optimizer steps on the experience of π_i."""
@@ -108,6 +113,8 @@ class RLModule(PolicyModule):
                 progress.update()
         means = {name: sum(values) / len(values) for name, values in sums.items()}
         figures = {**means, "steps": len(minibatches), **learning_figures(optimizer, groups)}
+        if self.kl_to_start and minibatches:
+            figures["kl_to_start"] = self.kl_to_start(minibatches[0], self.temperature)
         self.log_iteration(experience, groups, figures, time.perf_counter() - started)
 
     def select_groups(self, experience: Experience) -> list[Credited]:
@@ -182,7 +189,9 @@ class RLModule(PolicyModule):
         metrics: dict[str, float] = defaultdict(float)
         optimizer.zero_grad()
         for micro in minibatch:
+            self.under_way = micro.problems
             inputs = micro.inputs(self.logps(micro), counts)
+            micro.reference_logp_BT = inputs.reference_logp_BT
             loss, parts = self.loss(inputs)
             self.manual_backward(loss * self.trainer.world_size)  # DDP averages over ranks
             parts = {**parts, "loss": loss.detach()}
@@ -225,8 +234,8 @@ class RLModule(PolicyModule):
     def validation_step(self, experience: Experience, batch_index: int) -> None:
         """Accuracy and length on the held-out problems."""
         metrics = {f"val/{name}": float(value) for name, value in experience.metrics.items()}
-        step = {"step": float(experience.iteration)}
-        self.log_dict({**step, **metrics}, on_step=False, on_epoch=True, batch_size=1)
+        metrics |= {"step": float(experience.iteration), "val/held_out": len(experience.groups)}
+        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=1)
 
     def on_train_epoch_start(self) -> None:
         """The engine samples from π_i."""

@@ -48,7 +48,8 @@ class Fixed(LightningDataModule):
         return Experience(iteration=iteration, groups=groups, metrics=FIGURES)
 
     def _found(self) -> Experience:
-        return Experience(iteration=0, groups=(), metrics=self.found.pop(0))
+        groups = tuple(self._group(problem, 0) for problem in self.held_out)
+        return Experience(iteration=0, groups=groups, metrics=self.found.pop(0))
 
     def _group(self, problem, iteration: int) -> RolloutGroup:
         rollouts = []
@@ -78,15 +79,16 @@ class Run:
         epochs: int = 1,
         logger=False,
         checkpoints: Path | None = None,
+        **sizes: int,
     ) -> None:
-        sizes = Sizes(problems_per_iteration=2, samples_per_problem=2, minibatches_per_iteration=1)
+        sizes = {"minibatches_per_iteration": 1, **sizes}
         self.module = RLModule(
             policy,
             engine=ScriptedEngine({}),
             loss=partial(mirror_descent, tau=0.5),
             advantage=mean_baseline,
             learning_rate=1e-3,
-            sizes=sizes,
+            sizes=Sizes(problems_per_iteration=2, samples_per_problem=2, **sizes),
         )
         self.data = Fixed(policy, modality, found)
         self.trainer = Trainer(

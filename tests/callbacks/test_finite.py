@@ -14,18 +14,31 @@ from k15.types import Example
 
 
 class Poison(Callback):
-    """Makes one gradient, or the loss, what the test says, in the second iteration."""
+    """Makes one gradient, or so many losses, what the test says, in the second iteration."""
 
-    def __init__(self, gradient: float | None = None, loss: float | None = None) -> None:
-        self.gradient, self.poisoned = gradient, loss
+    def __init__(
+        self, gradient: float | None = None, loss: float | None = None, times: int = 9
+    ) -> None:
+        self.gradient, self.poisoned, self.times = gradient, loss, times
 
     def on_before_backward(self, trainer, pl_module, loss) -> None:
-        if trainer.current_epoch == 1 and self.poisoned is not None:
+        if trainer.current_epoch == 1 and self.poisoned is not None and self.times:
             loss.data.fill_(self.poisoned)
+            self.times -= 1
 
     def on_after_backward(self, trainer, pl_module) -> None:
         if trainer.current_epoch == 1 and self.gradient is not None:
             next(pl_module.model.parameters()).grad[0, 0] = self.gradient
+
+
+class Under(Callback):
+    """The problems of each micro-batch."""
+
+    def __init__(self) -> None:
+        self.problems = []
+
+    def on_before_backward(self, trainer, pl_module, loss) -> None:
+        self.problems.append(list(pl_module.under_way))
 
 
 class Before(Callback):
@@ -57,8 +70,30 @@ def test_no_step_is_taken(poison, figure: str, run, make_policy, tmp_path: Path)
     after = policy.model.state_dict()
     assert all(torch.equal(after[name], before.weights[-1][name]) for name in after)
     found = json.loads(file.read_text())
-    assert found["problems"] == [problem.id for problem in experiment.data.problems]
+    assert sorted(found["problems"]) == [problem.id for problem in experiment.data.problems]
     assert (found["epoch"], found["step"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("poison", "sizes"),
+    [
+        ({"loss": math.nan}, {"tokens_per_microbatch": 32, "minibatches_per_iteration": 1}),
+        ({"loss": math.nan}, {"minibatches_per_iteration": 2}),
+        ({"gradient": math.nan}, {"minibatches_per_iteration": 2}),
+    ],
+    ids=["the loss of one of two micro-batches", "of a minibatch", "the gradient of a minibatch"],
+)
+def test_the_problems_are_those_of_the_micro_batch_or_else_of_the_minibatch(
+    poison, sizes: dict[str, int], run, make_policy, tmp_path: Path
+) -> None:
+    """An iteration of two problems, whose first half is poisoned."""
+    policy, backward = make_policy(), Under()
+    stop = StopWhenNotFinite(policy, str(tmp_path))
+    experiment = run(backward, Poison(**poison, times=1), stop, policy=policy, epochs=2, **sizes)
+    with pytest.raises(ConfigError, match="not finite"):
+        experiment.fit()
+    found = json.loads((tmp_path / "not_finite.json").read_text())["problems"]
+    assert found == backward.problems[2] and len(found) == 1
 
 
 def test_finite_steps_are_taken(run, make_policy, tmp_path: Path) -> None:

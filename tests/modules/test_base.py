@@ -8,7 +8,12 @@ from lightning.pytorch import LightningDataModule, Trainer
 from torch.utils.data import DataLoader
 
 from k15.models.tiny import tiny_policy
-from k15.modules.base import PolicyModule, check_same_model
+from k15.modules.base import (
+    PolicyModule,
+    check_same_model,
+    random_states,
+    restore_random_states,
+)
 from tests.closeness import close
 
 
@@ -93,3 +98,14 @@ def test_random_numbers_go_on_where_the_checkpoint_was_written(tmp_path: Path) -
     of = module()
     of.on_load_checkpoint(torch.load(checkpoint, weights_only=False))
     assert torch.equal(torch.rand(3), expected)
+
+
+def test_random_states_are_those_of_the_gpu_too() -> None:
+    """Where there is none, a checkpoint from a machine with one is read all the same."""
+    devices = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+    states = random_states()
+    assert states.keys() == {*devices}
+    expected = [torch.rand(3, device=device) for device in devices]
+    restore_random_states({"cuda": torch.get_rng_state(), **states})
+    for device, draw in zip(devices, expected, strict=True):
+        assert torch.equal(torch.rand(3, device=device), draw)

@@ -107,6 +107,7 @@ def test_the_figures_of_some_verdicts() -> None:
     verdicts = [*(Verdict(correct=p) for p in (0.9, 0.4, 0.6, 0.0)), GraderFailure("no verdict")]
     log_verdicts(Logged(), judged, verdicts)
     assert logged == {
+        "val/held_out": (5, 5),
         "val/accuracy": (2 / 5, 5),
         "val/accepted_right": (1 / 2, 2),
         "val/accepted_wrong": (1 / 3, 3),

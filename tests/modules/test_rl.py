@@ -118,6 +118,10 @@ def module_of(of: Policy, **settings) -> RLModule:
 
 def train(of: Policy, batch: Experience, epochs: int = 1, **settings) -> tuple[RLModule, Trainer]:
     module = module_of(of, **settings)
+    return module, fitted(module, batch, epochs)
+
+
+def fitted(module: RLModule, batch: Experience, epochs: int = 1) -> Trainer:
     trainer = Trainer(
         max_epochs=epochs,
         accelerator="cpu",
@@ -127,7 +131,7 @@ def train(of: Policy, batch: Experience, epochs: int = 1, **settings) -> tuple[R
         enable_model_summary=False,
     )
     trainer.fit(module, Fixed(batch))
-    return module, trainer
+    return trainer
 
 
 def weights(of: Policy) -> torch.Tensor:
@@ -370,6 +374,39 @@ def test_figures_of_learning() -> None:
     assert figures["train/steps"] == 2
     assert figures["train/learning_rate"] == pytest.approx(1e-3)
     assert figures["train/advantage_std"] == pytest.approx((2 / 9) ** 0.5)
+
+
+def test_the_divergence_from_the_start() -> None:
+    """exp(-r) - 1 + r for every token that π_i sampled, r its log-ratio to the weights the module
+    came with; nothing moves at learning rate 0 but what the test moves.
+    """
+    of, start = policy(), policy()
+    batch = experience(of, REWARDS, old_segments=True)
+    module = module_of(of, kl_to_start=True, learning_rate=0.0)
+    with torch.no_grad():
+        for parameter in of.model.parameters():
+            parameter += 0.02 * torch.randn_like(parameter)
+    fit = fitted(module, batch)
+    ratios = [
+        (log_probabilities(of, g, r) - log_probabilities(start, g, r))[len(r.segments[0].tokens) :]
+        for g in batch.groups
+        if len({*g.reward}) > 1
+        for r in g.rollouts
+    ]
+    ratio_N = torch.cat(ratios).detach()
+    expected = float(((-ratio_N).exp() - 1 + ratio_N).mean())
+    assert float(fit.callback_metrics["train/kl_to_start"]) == pytest.approx(expected, rel=1e-4)
+    assert expected > 1e-3
+
+
+def test_measuring_the_divergence_changes_nothing() -> None:
+    """Not what is trained, nor what a checkpoint holds."""
+    found = {}
+    for measured in (True, False):
+        of = policy()
+        module, _ = train(of, experience(of, REWARDS), epochs=3, kl_to_start=measured)
+        found[measured] = weights(of), module.state_dict().keys()
+    assert torch.equal(found[True][0], found[False][0]) and found[True][1] == found[False][1]
 
 
 def test_the_optimizer_forgets_between_iterations_unless_told_not_to() -> None:

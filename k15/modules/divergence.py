@@ -1,0 +1,60 @@
+"""How far the policy is from the weights it started with, on what it has sampled.
+
+Legend: B sequences of a micro-batch, T response tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from k15.models.logps import response_logps
+from k15.models.policy import Policy
+from k15.modules.micro_batches import MicroBatch
+
+
+class KLToStart:
+    """A copy of the weights that a policy has now, and how far it is from them later."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.start = {
+            name: parameter.detach().clone() for name, parameter in policy.model.named_parameters()
+        }
+
+    @torch.no_grad()
+    def __call__(self, minibatch: Sequence[MicroBatch], temperature: float) -> float:
+        """KL(π_i ‖ π_start) in nats per token, estimated on the tokens that π_i sampled; 0 where
+        there are none.
+
+        The mean of exp(−r) − 1 + r with r = log π_i − log π_start: not negative, and of the same
+        expectation as r (Schulman 2020, "Approximating KL divergence", k3). The micro-batches
+        bring log π_i.
+        """
+        total, tokens = 0.0, 0
+        with weights_of(self.policy.model, self.start):
+            for micro in minibatch:
+                assert micro.reference_logp_BT is not None
+                logp_BT = response_logps(self.policy, micro.batch, temperature=temperature)
+                ratio_BT = (micro.reference_logp_BT - logp_BT).float()
+                divergence_BT = ratio_BT.neg().expm1() + ratio_BT
+                total += float(divergence_BT[micro.fresh_BT].sum())
+                tokens += int(micro.fresh_BT.sum())
+        return total / tokens if tokens else 0.0
+
+
+@contextmanager
+def weights_of(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
+    """The same model, patches and all, with other weights."""
+    parameters = dict(model.named_parameters())
+    trained = {name: parameter.data for name, parameter in parameters.items()}
+    try:
+        for name, parameter in parameters.items():
+            parameter.data = weights[name].to(parameter.device)
+        yield
+    finally:
+        for name, parameter in parameters.items():
+            parameter.data = trained[name]
