@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+import torch
+
 from k15.config.errors import ConfigError
 from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
 
@@ -23,7 +25,8 @@ class OnDemandEngine(RolloutEngine):
     def engine(self) -> RolloutEngine:
         """The one that does the work; raises ConfigError if the configuration has none."""
         if self.made is None:
-            self.made = self.make()
+            with torch.inference_mode(False):  # validation may be the first to ask
+                self.made = self.make()
         if self.made is None:
             raise ConfigError(
                 "engine=null: this run samples from the policy; choose an engine, such as "

@@ -7,10 +7,10 @@ turns them into what the model's forward takes: a placeholder per visual token, 
 
 from __future__ import annotations
 
+import copy
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -157,8 +157,9 @@ class Policy:
 
     def copy(self) -> Policy:
         """The same with weights of its own, which are not trained."""
-        model = deepcopy(self.model).eval().requires_grad_(False)
-        return Policy(model, self.processor)
+        other = copy.copy(self)
+        other.model = copy.deepcopy(self.model).eval().requires_grad_(False)
+        return other
 
     def save(self, folder: Path | str) -> None:
         """Write a Hugging Face folder: weights, configuration, tokenizer, processor, chat

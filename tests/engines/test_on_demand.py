@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import torch
 
 import evaluate
 import train
@@ -12,8 +13,10 @@ from k15.config import ConfigError
 from k15.engines.on_demand import OnDemandEngine
 from k15.engines.protocol import Request, Sampling
 from k15.engines.scripted import ScriptedEngine
+from k15.engines.transformers import TransformersEngine
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
+from k15.weights.sync import sync
 
 SMALL = ["debug=tiny", "model.hidden_size=32", "model.layers=1", "logger=null", "fingerprint=test"]
 RL = ["stage=rl", *SMALL, "data.train_problems=8", "data.held_out_problems=2"]
@@ -87,3 +90,13 @@ def test_a_measurement_closes_it_too(
     with pytest.raises(RuntimeError, match="broke") if fail_at else nullcontext():
         evaluate.main(words)
     assert calls() == ["made", "generate None", "close"]
+
+
+def test_an_engine_that_validation_asks_for_first_can_take_weights_later() -> None:
+    """The Trainer validates in inference mode; tensors that are made in it stay as they are."""
+    policy = tiny_policy(words=Make24().words, hidden_size=32, layers=1)
+    engine = OnDemandEngine(lambda: TransformersEngine(policy, copy=True))
+    for version, mode in enumerate((torch.inference_mode(), nullcontext())):
+        with mode:
+            sync(engine, policy.model, version)
+    assert engine.version == 1

@@ -57,11 +57,11 @@ def weights(model) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def the_framework(policy: Policy, **settings) -> list[Experience]:
+def the_framework(policy: Policy, *, copy: bool = False, **settings) -> list[Experience]:
     """A run as train.py puts it together, of which this is what it collected."""
     loss = partial(mirror_descent, tau=TAU)
     optimizer = {"learning_rate": LEARNING_RATE, "betas": BETAS, "weight_decay": WEIGHT_DECAY}
-    engine = TransformersEngine(policy, slots=8)
+    engine = TransformersEngine(policy, slots=8, copy=copy)
     module = RLModule(
         policy,
         engine=engine,
@@ -198,3 +198,18 @@ def test_whole_iterations_follow_equation_3(loss_on: str) -> None:
     # Adam divides a gradient by its own size: where that is 1e-8, rounding is a whole step
     assert (found - expected).norm() < 1e-4 * expected.norm()
     assert ((found - expected).abs() > 1e-6).float().mean() < 1e-3
+
+
+def test_an_engine_with_weights_of_its_own_makes_the_same_run() -> None:
+    """It is given those of each iteration, under their names, tied head and all."""
+    runs = []
+    for copy in (False, True):
+        torch.manual_seed(0)
+        of = tiny_policy(words=Make24().words, hidden_size=32, context=64, initializer_range=0.1)
+        of.stop_ids = tuple(range(1, len(of.tokenizer), 8))
+        start = weights(of.model)
+        experiences = the_framework(of, copy=copy)
+        rollouts = [g.rollouts for e in experiences for g in e.groups]
+        runs.append((rollouts, weights(of.model), start))
+    (shared, found, start), (own, expected, _) = runs
+    assert shared == own and torch.equal(found, expected) and not torch.equal(found, start)
