@@ -82,8 +82,17 @@ class Lines:
     nothing moves.
     """
 
-    def __init__(self, name: str, total: int, unit: str, pulse: Heartbeat = heartbeat) -> None:
-        self.name, self.total, self.unit = name, total, unit
+    def __init__(
+        self,
+        name: str,
+        total: float,
+        unit: str,
+        *,
+        more: Callable[[], str] = str,
+        pulse: Heartbeat = heartbeat,
+    ) -> None:
+        """`more` says what else there is to know then; `total` may be infinite."""
+        self.name, self.total, self.unit, self.more = name, total, unit, more
         self.done = 0
         self._telling = pulse.telling(self._say, partial(print, file=sys.stderr, flush=True))
 
@@ -99,7 +108,7 @@ class Lines:
         self._telling.__exit__(*error)
 
     def _say(self) -> str:
-        return f"{self.name}: {self.done:,} of {self.total:,}{self.unit}"
+        return f"{self.name}: {self.done:,} of {self.total:,}{self.unit}{self.more()}"
 
 
 def phase(name: str, total: int, unit: str) -> tqdm | Lines:

@@ -36,7 +36,7 @@ def test_a_long_phase_without_a_terminal_says_how_far_it_is_also_when_nothing_mo
     """Standard error is no terminal here."""
     assert isinstance(phase("rollout", 3, " responses"), Lines)
     deadline, found = time.monotonic() + 30, ""
-    with Lines("rollout", 3000, " responses", Heartbeat(seconds=0.1)) as progress:
+    with Lines("rollout", 3000, " responses", pulse=Heartbeat(seconds=0.1)) as progress:
         progress.update(1200)
         while found.count("\n") < 2 and time.monotonic() < deadline:
             time.sleep(0.02)

@@ -38,6 +38,7 @@ from k15.models.vocabulary import (
     stop_ids,
     turn_end,
 )
+from k15.progress import waiting_for
 from k15.types import Problem
 
 if TYPE_CHECKING:
@@ -245,7 +246,7 @@ def load_policy(path: str | None, dtype: str = "float32", attention: str | None 
     processor = load_processor(path, vision)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
     how = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
-    with refused(path, "weights"):
+    with refused(path, "weights"), waiting_for(f"the weights of {path}"):
         model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)

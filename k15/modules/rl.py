@@ -175,9 +175,11 @@ class RLModule(PolicyModule, StepsWithinBatch):
     @torch.no_grad()
     def add_references(self, minibatches: list[list[MicroBatch]]) -> None:
         """log π_i of every response token, before the first optimizer step."""
-        for minibatch in minibatches:
-            for micro in minibatch:
-                micro.reference_logp_BT = self.logps(micro)
+        with phase("reference", len(minibatches), " minibatches") as progress:
+            for minibatch in minibatches:
+                for micro in minibatch:
+                    micro.reference_logp_BT = self.logps(micro)
+                progress.update()
 
     def minibatch_step(self, optimizer: Any, minibatch: list[MicroBatch]) -> dict[str, float]:
         """Accumulate the gradient over the micro-batches, clip it, take one step."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from k15.progress import waiting_for
 from k15.weights.full import full_weights
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def weights_version(trainer: Trainer) -> int:
 
 def sync(engine: RolloutEngine, model: Any, version: int) -> None:
     """Wake the engine and give it the model's weights, unless it has those of this version."""
-    engine.wake()
-    if engine.version != version:
-        engine.load_weights(full_weights(model), version)
+    with waiting_for("the engine to be ready with new weights"):
+        engine.wake()
+        if engine.version != version:
+            engine.load_weights(full_weights(model), version)
