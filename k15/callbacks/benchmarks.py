@@ -8,13 +8,13 @@ from pathlib import Path
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from k15.engines.protocol import RolloutEngine
+from k15.engines.sync import sync, weights_version
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.problems_file import read_problems, write_problems
 from k15.evaluation.prompting.base import Once, Prompting
 from k15.evaluation.results import Results, results, write_results
 from k15.models.policy import Policy
-from k15.weights.sync import sync, weights_version
 
 
 class Benchmarks(Callback):

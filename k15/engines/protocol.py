@@ -120,7 +120,7 @@ class RolloutEngine(Protocol):
         `weights` is `k15.weights.full.full_weights` of the policy: every tensor of its Hugging Face
         folder under its name there, and the tied ones under each of their names. They are those
         under training, not copies of them: an engine with weights of its own copies them before it
-        returns. `k15.weights.sync.sync` calls this, once per version.
+        returns. `k15.engines.sync.sync` calls this, once per version.
         """
         ...
 

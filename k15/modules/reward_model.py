@@ -9,6 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 
 from k15.engines.protocol import RolloutEngine
+from k15.engines.sync import sync, weights_version
 from k15.graders.base import Verdict
 from k15.graders.judges import CotJudge, Judged, ValueJudge
 from k15.losses.reward import RewardLoss, binary
@@ -18,7 +19,6 @@ from k15.models.value_head import add_value_head, scores
 from k15.modules.language import LanguageModule
 from k15.modules.supervised import SupervisedModule
 from k15.types import JudgedExample
-from k15.weights.sync import sync, weights_version
 
 
 class RewardModel(SupervisedModule):

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from k15.engines.protocol import RolloutEngine
+from k15.engines.sync import sync, weights_version
 from k15.losses.advantages import carries_signal, check_advantage
 from k15.losses.policy_loss import LossInputs, PolicyLoss
 from k15.models.batching import preferred_layout
@@ -32,7 +33,6 @@ from k15.modules.micro_batches import MicroBatch, laid_out, response
 from k15.progress import phase
 from k15.sizes import Sizes
 from k15.types import Experience, Rollout, RolloutGroup, StepsWithinBatch
-from k15.weights.sync import sync, weights_version
 
 Credited = tuple[RolloutGroup, Tensor]
 """A group with its advantages: [G, 1], or [G, T] with one for each token."""

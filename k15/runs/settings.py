@@ -24,7 +24,7 @@ FREE: tuple[str, ...] = (
     *("trainer.default_root_dir", "trainer.profiler", "trainer.detect_anomaly"),
     *("trainer.enable_progress_bar", "trainer.enable_model_summary", "trainer.log_every_n_steps"),
     *("trainer.num_sanity_val_steps", "trainer.limit_val_batches"),
-    *("trainer.check_val_every_n_epoch", "trainer.val_check_interval"),
+    *("trainer.check_val_every_n_epoch", "trainer.val_check_interval", "module.kl_to_start"),
     # where the work is done; results do not depend on it, but for rounding
     *("threads", "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy"),
 )

@@ -16,6 +16,7 @@ from k15.datamodules.rl import RLDataModule
 from k15.datamodules.samplers import Prioritized
 from k15.datamodules.sources import TaskSource
 from k15.engines.scripted import ScriptedEngine
+from k15.engines.sync import sync
 from k15.losses.advantages import mean_baseline
 from k15.losses.mirror_descent import mirror_descent
 from k15.models.policy import Policy
@@ -26,7 +27,6 @@ from k15.rollouts.collector import RolloutPlan
 from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Experience, Problem
-from k15.weights.sync import sync
 
 TASK = Make24()
 SIZES = Sizes(problems_per_iteration=4, samples_per_problem=2, minibatches_per_iteration=2)

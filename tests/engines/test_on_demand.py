@@ -13,10 +13,10 @@ from k15.config import ConfigError
 from k15.engines.on_demand import OnDemandEngine
 from k15.engines.protocol import Request, Sampling
 from k15.engines.scripted import ScriptedEngine
+from k15.engines.sync import sync
 from k15.engines.transformers import TransformersEngine
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
-from k15.weights.sync import sync
 
 SMALL = ["debug=tiny", "model.hidden_size=32", "model.layers=1", "logger=null", "fingerprint=test"]
 RL = ["stage=rl", *SMALL, "data.train_problems=8", "data.held_out_problems=2"]
