@@ -11,10 +11,10 @@ from random import Random
 from torch.utils.data import DataLoader, Sampler
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
-from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.datamodules.usable import Usable
 from k15.models.batching import cut, expanded_length
 from k15.models.policy import Policy
+from k15.problems.sources import ProblemSource, demonstrations
 from k15.tasks.base import Split
 from k15.types import Example
 

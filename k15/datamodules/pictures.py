@@ -7,7 +7,7 @@ from itertools import islice
 from torch.utils.data import DataLoader
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
-from k15.datamodules.sources import ProblemSource, demonstrations
+from k15.problems.sources import ProblemSource, demonstrations
 from k15.tasks.base import Split
 from k15.types import Problem
 

@@ -20,9 +20,9 @@ from torch.utils.data import DataLoader, IterableDataset
 from k15.config.errors import ConfigError
 from k15.datamodules.loader import OwnRandomLoader
 from k15.datamodules.samplers import Sampler
-from k15.datamodules.sources import ProblemSource
 from k15.engines.protocol import RolloutEngine
 from k15.models.policy import Policy
+from k15.problems.sources import ProblemSource
 from k15.progress import phase
 from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer

@@ -11,9 +11,9 @@ import pytest
 
 from k15.datamodules.demonstrations import DemonstrationData, LengthBuckets
 from k15.datamodules.pictures import PictureData
-from k15.datamodules.sources import ProblemSource, RecordSource, TaskSource
 from k15.models.batching import expanded_length
 from k15.models.tiny import tiny_policy
+from k15.problems.sources import ProblemSource, RecordSource, TaskSource
 from k15.tasks.make24 import Make24
 
 

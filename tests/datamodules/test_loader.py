@@ -7,9 +7,9 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from k15.datamodules.demonstrations import DemonstrationData
-from k15.datamodules.sources import TaskSource
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
+from k15.problems.sources import TaskSource
 from k15.runs.checkpoint_callback import Checkpoints
 from k15.runs.checkpoint_io import SealedCheckpoints
 from k15.tasks.make24 import Make24

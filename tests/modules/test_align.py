@@ -7,10 +7,10 @@ import torch
 from lightning.pytorch import Trainer
 
 from k15.datamodules.pictures import PictureData
-from k15.datamodules.sources import TaskSource
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.align import AlignModule
+from k15.problems.sources import TaskSource
 from k15.tasks.make24 import Make24
 from tests.closeness import close
 from tests.modules.fitting import fit

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from k15.datamodules.sources import RecordSource
 from k15.problems.pictures import Picture, in_order, picture, placed
 from k15.problems.rows import Row
+from k15.problems.sources import RecordSource
 
 IMAGE = {"type": "image"}
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from k15.datamodules.sources import RecordSource
 from k15.evaluation.benchmarks.math import MathBenchmark
 from k15.problems.rows import Row, renamed
+from k15.problems.sources import RecordSource
 
 GOLDS = [
     '["4"]', "[4]", '[["4"]]', '{"value": "4"}', "NaN", "Infinity", "-Infinity", "1e400", "false",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from k15.datamodules.sources import NoDemonstration, RecordSource, TaskSource, demonstrations
+from k15.problems.sources import NoDemonstration, RecordSource, TaskSource, demonstrations
 from k15.tasks.make24 import Make24
 from k15.tasks.programs import Programs
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
-from k15.datamodules.sources import ProblemSource
+from k15.problems.sources import ProblemSource
 from k15.tasks.base import Split
 from k15.types import Problem
 

@@ -12,10 +12,10 @@ import pytest
 from k15 import runs
 from k15.config import build, load
 from k15.datamodules.demonstrations import DemonstrationData
-from k15.datamodules.mixture import MixedSource
 from k15.datamodules.pictures import PictureData
-from k15.datamodules.sources import RecordSource, TaskSource, demonstrations
 from k15.models.tiny import tiny_policy, word_tokenizer
+from k15.problems.mixture import MixedSource
+from k15.problems.sources import RecordSource, TaskSource, demonstrations
 from k15.rewards.scorer import Scorer
 from k15.tasks.make24 import Make24
 from k15.tasks.programs import Programs
