@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 from tqdm import tqdm
 
@@ -30,6 +31,12 @@ def phase(name: str, total: int, unit: str) -> tqdm:
         disable=not sys.stderr.isatty(),
         mininterval=0.5,
     )
+
+
+@cache
+def say_once(line: str) -> None:
+    """Print a line, once in this process: each stage builds the same parts."""
+    print(line, flush=True)
 
 
 @dataclass(slots=True)

@@ -22,6 +22,7 @@ from k15.datamodules.loader import OwnRandomLoader
 from k15.datamodules.samplers import Sampler
 from k15.engines.protocol import RolloutEngine
 from k15.models.policy import Policy
+from k15.problems.lazy import chosen
 from k15.problems.sources import ProblemSource
 from k15.progress import phase
 from k15.rewards.base import RewardCallback
@@ -103,7 +104,7 @@ class RLDataModule(LightningDataModule):
                 "mend the data, or raise the share"
             )
         print(f"{message}\nthey are left out", flush=True)
-        return [problem for problem in problems if problem.id not in reasons]
+        return chosen(problems, [i for i, p in enumerate(problems) if p.id not in reasons])
 
     def too_long(self, problem: Problem) -> dict[str, str]:
         """Why a problem cannot be asked or does not fit into the context, by its id; else empty."""

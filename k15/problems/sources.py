@@ -1,27 +1,24 @@
-"""Where problems come from: a procedural task, or a file or data set of records.
+"""Where problems come from: what a source is, and the source of a procedural task.
 
-A source has a pool to train on, a held-out split that shares no question with it, and
-demonstrations for the warm-up stages. An own source implements `ProblemSource`.
+A source has a pool to train on and a held-out split that shares no question with it; it may be a
+demonstrator, too, which the warm-up stages learn from. Own ones implement the two protocols.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
+from inspect import signature
 from itertools import count
-from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, overload
+from typing import Any, Protocol
 
 from k15.config.errors import ConfigError
-from k15.problems.pictures import in_order, picture, placed
-from k15.problems.records import read_records
-from k15.problems.rows import Names, Row, distinct, renamed
-from k15.tasks.base import Split, Task, is_held_out
+from k15.problems.lazy import LazyProblems
+from k15.progress import say_once
+from k15.questions import Split
+from k15.tasks.base import Task
 from k15.types import Problem
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
 
 PASSED_OVER = 1000  # demonstrations without a picture in a row, after which none is expected
 
@@ -36,7 +33,7 @@ class NoDemonstration(ConfigError):
 
 
 class ProblemSource(Protocol):
-    """What the datamodules need of a source."""
+    """What RL needs."""
 
     words: tuple[str, ...]
     """The tiny tokenizer's whole vocabulary; empty for free text."""
@@ -45,9 +42,13 @@ class ProblemSource(Protocol):
     train: Sequence[Problem]
     held_out: Sequence[Problem]
 
-    def demonstration(
-        self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"
-    ) -> tuple[Problem, str]:
+
+class Demonstrator(Protocol):
+    """What the warm-up stages need."""
+
+    words: tuple[str, ...]
+
+    def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, str]:
         """Problem number `index` (endless) of a split with a response that shows how.
 
         Raises NoDemonstration if there is none for it.
@@ -55,13 +56,15 @@ class ProblemSource(Protocol):
         ...
 
 
+class DemonstratedSource(ProblemSource, Demonstrator, Protocol):
+    """Both."""
+
+
 def demonstrations(
-    source: ProblemSource,
+    demonstrator: Demonstrator,
     first: int,
     split: Split,
     *,
-    give_up: Sequence[float],
-    max_trials: int,
     pictures_only: bool = False,
     refuse: Callable[[str, str], None] | None = None,
 ) -> Iterator[tuple[Problem, str]]:
@@ -73,9 +76,7 @@ def demonstrations(
     passed_over = 0
     for index in count(first):
         try:
-            problem, response = source.demonstration(
-                index, give_up=give_up, max_trials=max_trials, split=split
-            )
+            problem, response = demonstrator.demonstration(index, split)
         except NoDemonstration as error:
             if refuse is None:
                 raise
@@ -91,36 +92,15 @@ def demonstrations(
             )
 
 
-class TaskPool(Sequence[Problem]):
-    """The first `size` problems of a task's split, each made when it is first asked for."""
-
-    def __init__(self, task: Task, size: int, split: Split) -> None:
-        if size < 1:
-            raise ValueError(f"data: the {split} pool has size {size}; it must be at least 1")
-        self.size = size
-        self._problem = cache(lambda index: task.problem(index, split))
-
-    def __len__(self) -> int:
-        return self.size
-
-    @overload
-    def __getitem__(self, index: int) -> Problem: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Problem]: ...
-
-    def __getitem__(self, index: int | slice) -> Problem | list[Problem]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(self.size))]
-        if not -self.size <= index < self.size:
-            raise IndexError(index)
-        return self._problem(index % self.size)
-
-
 class TaskSource:
-    """Problems of a procedural task.
+    """Problems of a procedural task: no question comes twice in a pool, none is in both.
 
-    Raises ValueError for levels and forms that the task does not have.
+    `demonstrations` is the manner of the task's demonstrator (`Task.demonstrate`); of a list, each
+    demonstration draws one value. Where the task has fewer questions, the pool to train on is
+    smaller.
+
+    Raises ValueError for levels and forms that the task does not have, and for more held-out
+    problems than it has questions.
     """
 
     def __init__(
@@ -130,135 +110,47 @@ class TaskSource:
         train_problems: int = 400,
         held_out_problems: int = 400,
         max_response_tokens: int = 128,
+        demonstrations: Mapping[str, Any] | None = None,
     ) -> None:
+        if train_problems < 1:
+            raise ValueError(f"data.train_problems={train_problems}: must be at least 1")
         self.task = task
         self.words = task.words
         self.max_response_tokens = max_response_tokens
-        self.train = TaskPool(task, train_problems, "train")
-        self.held_out = TaskPool(task, held_out_problems, "held_out")
+        self.manner = checked_manner(task, demonstrations or {})
         for level in task.levels:  # one that it does not have is refused here
             task.sample(Random(0), level)
-        self.train[0]  # and a form that it does not have
+        task.problem(0)  # and a form that it does not have
+        self.held_out = self._pool(task.held_out(held_out_problems), "held_out")
+        self.train = self._pool(task.different(train_problems, "train"), "train")
+        if len(self.train) < train_problems:
+            say_once(
+                f"data.train_problems={train_problems}: task {task.name!r} has {len(self.train)} "
+                f"different questions to train on at task.levels={list(task.levels)}"
+            )
 
-    def demonstration(
-        self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"
-    ) -> tuple[Problem, str]:
-        """A fresh problem, tried at most `max_trials` times.
-
-        The patience is drawn from `give_up`, the chances of stopping after a failed trial.
-        """
+    def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, str]:
+        """A fresh problem; questions come again."""
         problem = self.task.problem(index, split)
         rng = Random(f"demonstration {problem.id}")
-        patience = rng.choice(list(give_up))
-        return problem, self.task.demonstrate(problem, rng, max_trials=max_trials, give_up=patience)
+        manner = {
+            name: rng.choice(value) if isinstance(value, list | tuple) else value
+            for name, value in self.manner.items()
+        }
+        return problem, self.task.demonstrate(problem, rng, **manner)
+
+    def _pool(self, numbers: Sequence[int], split: Split) -> LazyProblems:
+        problem = cache(partial(self.task.problem, split=split))
+        return LazyProblems(partial(problem, number) for number in numbers)
 
 
-class RecordSource:
-    """Problems of a JSON-lines file, or of a Hugging Face data set by name.
-
-    `fields` says under which name the records hold each part of a problem; `fields.images` names a
-    picture or a list of them, as files that lie in the folder `images` or beside the records, or as
-    their bytes. One question in ten is held out by a hash, unless `held_out_path` names a file of
-    its own. Every record that cannot be used is reported with its line and the reason; none is
-    skipped.
-    """
-
-    FIELDS: ClassVar[Names] = {"difficulty": ("level",), "images": ()}
-
-    def __init__(
-        self,
-        path: str,
-        *,
-        held_out_path: str | None = None,
-        split: str = "train",
-        fields: Mapping[str, str] | None = None,
-        domain: str = "math",
-        instruction: str = "",
-        images: str | None = None,
-        demonstrate: str = "solution",
-        train_problems: int | None = None,
-        held_out_problems: int = 400,
-        max_response_tokens: int = 1024,
-    ) -> None:
-        self.words: tuple[str, ...] = ()
-        self.max_response_tokens = max_response_tokens
-        self.fields = renamed(self.FIELDS, fields)
-        self.domain = domain
-        self.instruction = instruction
-        self.folder = Path(images) if images else Path(path).parent
-        if demonstrate not in ("solution", "answer"):
-            raise ValueError(f"data.demonstrate={demonstrate!r}: choose solution or answer")
-        self.demonstrate = demonstrate
-        problems = self._load(path, split)
-        if held_out_path is not None:
-            self.train, self.held_out = (
-                problems,
-                self._load(held_out_path, split)[:held_out_problems],
-            )
-        else:
-            self.train = [problem for problem in problems if not is_held_out(problem)]
-            self.held_out = [problem for problem in problems if is_held_out(problem)][
-                :held_out_problems
-            ]
-        self.train = self.train[:train_problems]
-        for name, pool in (("training", self.train), ("held-out", self.held_out)):
-            if not pool:
-                raise ValueError(
-                    f"data.path={path!r}: no {name} problems among {len(problems)} records"
-                )
-
-    def demonstration(
-        self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"
-    ) -> tuple[Problem, str]:
-        """The written solution, or the boxed answer alone, of a problem.
-
-        Patience has no meaning for a written solution: `give_up` and `max_trials` are ignored.
-        Raises NoDemonstration if a solution is to be shown and the problem has none.
-        """
-        pool = self.train if split == "train" else self.held_out
-        problem = pool[index % len(pool)]
-        if self.demonstrate == "answer":
-            return problem, f"\\boxed{{{problem.answer}}}"
-        if "solution" not in problem.meta:
-            raise NoDemonstration(
-                problem,
-                f"{problem.meta['place']} has no solution: data.fields.solution=... names its "
-                "field, data.demonstrate=answer does without",
-            )
-        return problem, problem.meta["solution"]
-
-    def _load(self, path: str, split: str) -> list[Problem]:
-        rows = read_records(path, split, self.fields)
-        return [problem for _, problem in distinct((row, self._problem(row)) for row in rows)]
-
-    def _problem(self, row: Row) -> Problem:
-        text = f"{row.text('problem')}\n{self.instruction}".strip()
-        id, meta = row.identity(row.place), {"place": row.place}
-        if row.get("solution"):
-            meta["solution"] = row.text("solution")
-        content, images = self._pictures(row, text, id)
-        return Problem(
-            id=id,
-            prompt=({"role": "user", "content": content},),
-            answer=row.answer(),
-            images=images,
-            domain=self.domain,
-            difficulty=row.level("difficulty"),
-            meta=meta,
+def checked_manner(task: Task, manner: Mapping[str, Any]) -> dict[str, Any]:
+    """The manner of a task's demonstrator; raises ValueError for what the task does not know."""
+    parameters = signature(task.demonstrate).parameters.values()
+    known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
+    if unknown := sorted(set(manner) - set(known)):
+        raise ValueError(
+            f"demonstrations.{unknown[0]}={manner[unknown[0]]}: the demonstrator of task "
+            f"{task.name!r} takes {', '.join(known) or 'nothing'}"
         )
-
-    def _pictures(self, row: Row, text: str, id: str) -> tuple[Any, tuple[Image, ...]]:
-        """What the message holds, and the pictures in its order."""
-        if row.get("images") is None:
-            return text, ()
-        given = row.get("images")
-        label = f"problem {id}"
-        try:
-            chosen = in_order(text, given if isinstance(given, list) else [given])
-            content = placed(text, len(chosen))
-        except ConfigError as error:
-            raise ConfigError(f"{row.place}: {label}: {error}") from error
-        found = [picture(g, row, "images", folder=self.folder, label=label) for g in chosen]
-        for one in found:
-            one.check()
-        return content, tuple(one.load() for one in found)
+    return dict(manner)
