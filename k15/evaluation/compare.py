@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from k15.evaluation.intervals import estimate, paired_p_value
 from k15.evaluation.page import render
 from k15.evaluation.report import Run, page_data, read_run
 from k15.evaluation.results import finite
 from k15.evaluation.samples import Sample
+from k15.intervals import estimate, paired_p_value
 
 ByProblem = dict[str, list[Sample]]
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from k15.evaluation.intervals import SEED, estimate
+from k15.intervals import SEED, estimate
 
 NO_VOTE = -1
 SUBSETS = 256

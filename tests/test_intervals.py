@@ -4,7 +4,7 @@ import math
 import pytest
 import torch
 
-from k15.evaluation.intervals import bootstrap, estimate, mcnemar, paired_p_value, sign_flip
+from k15.intervals import bootstrap, estimate, mcnemar, paired_p_value, sign_flip
 
 
 def test_standard_error_is_that_of_the_mean_over_problems():
@@ -26,7 +26,7 @@ def test_bootstrap_interval_of_three_problems_is_that_of_all_their_resamples():
 def test_bootstrap_says_the_same_each_time_and_draws_in_pieces(monkeypatch):
     values = torch.rand(50, dtype=torch.double, generator=torch.Generator().manual_seed(1))
     whole = bootstrap(values)
-    monkeypatch.setattr("k15.evaluation.intervals.CELLS", 1000)
+    monkeypatch.setattr("k15.intervals.CELLS", 1000)
     assert bootstrap(values) == whole
 
 
@@ -54,7 +54,7 @@ def test_sign_flips_count_what_all_sign_choices_count(monkeypatch):
 
     Their share among 100,000 has a standard error of 1.4e-4; one tail alone would be 1/1024 off.
     """
-    monkeypatch.setattr("k15.evaluation.intervals.FLIPS", 100_000)
+    monkeypatch.setattr("k15.intervals.FLIPS", 100_000)
     sizes = torch.arange(1.0, 11.0, dtype=torch.double)
     assert paired_p_value(sizes) == pytest.approx(2 / 1024, abs=5e-4)
     assert sign_flip(sizes) == sign_flip(-sizes)
