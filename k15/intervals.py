@@ -1,7 +1,7 @@
 """How sure a mean over problems is: standard error, bootstrap interval, paired significance.
 
-The problems are what was drawn, so they are what is resampled; the samples of one problem stay
-together. Legend: P problems, R resamples.
+The questions are what was drawn, so they are what is resampled: the samples of one problem, and
+problems that ask the same, stay together. Legend: P problems, Q different questions, R resamples.
 """
 
 from __future__ import annotations
@@ -18,46 +18,77 @@ CELLS = 1_000_000
 """Numbers drawn at a time."""
 
 
-def estimate(value_P: Tensor) -> dict[str, Tensor]:
+def estimate(value_P: Tensor, question_P: Tensor | None = None) -> dict[str, Tensor]:
     """Mean of per-problem values with standard error and 95 % bootstrap interval.
 
-    One problem says nothing of the spread: error and interval are nan then. Where all problems have
-    the same value the interval has no width, which is too sure for few problems.
+    `question_P` are numbers of questions: problems that ask the same have the same number, and are
+    one draw. None: all are different. One question says nothing of the spread: error and interval
+    are nan then. Where all problems have the same value the interval has no width, which is too
+    sure for few problems.
     """
     value = value_P.double()
-    nan = value.new_tensor(math.nan)
-    if len(value) < 2:
-        mean = value.mean() if len(value) else nan
-        return {"value": mean, "standard_error": nan, "low": nan, "high": nan}
-    low, high = bootstrap(value)
-    error = value.std() / math.sqrt(len(value))
-    return {"value": value.mean(), "standard_error": error, "low": low, "high": high}
+    mean = value.mean() if len(value) else value.new_tensor(math.nan)
+    size_Q, sum_Q = by_question(value, question_P)
+    error = standard_error(value, question_P)
+    low, high = bootstrap(sum_Q, size_Q) if len(size_Q) > 1 else (error, error)
+    return {"value": mean, "standard_error": error, "low": low, "high": high}
 
 
-def bootstrap(value_P: Tensor, level: float = 0.95) -> tuple[Tensor, Tensor]:
-    """Percentile interval of the mean under resampling of the problems; the same at each call."""
+def standard_error(value_P: Tensor, question_P: Tensor | None = None) -> Tensor:
+    """Of the mean over problems, with the questions as clusters: the root of Q/(Q-1) Σ_q r_q², over
+    P, where r_q sums value - mean over the problems of question q. nan for fewer than two.
+
+    With one problem per question it is the standard deviation over the root of P.
+    """
+    value = value_P.double()
+    _, sum_Q = by_question(value - value.mean(), question_P)
+    questions = len(sum_Q)
+    if questions < 2:
+        return value.new_tensor(math.nan)
+    return (questions / (questions - 1) * sum_Q.square().sum()).sqrt() / len(value)
+
+
+def by_question(value_P: Tensor, question_P: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """[Q] how many problems ask each question, and [Q] the sum of their values."""
+    value = value_P.double()
+    if question_P is None:
+        return torch.ones_like(value), value
+    _, row, size_Q = question_P.unique(return_inverse=True, return_counts=True)
+    return size_Q.double(), value.new_zeros(len(size_Q)).index_add(0, row.to(value.device), value)
+
+
+def bootstrap(
+    sum_Q: Tensor, size_Q: Tensor | None = None, level: float = 0.95
+) -> tuple[Tensor, Tensor]:
+    """Percentile interval of the mean under resampling of the questions; the same at each call.
+
+    `sum_Q` are sums over the problems of each question, `size_Q` their numbers; None: one each.
+    """
     draw = torch.Generator().manual_seed(SEED)
-    problems = len(value_P)
-    rows = max(1, CELLS // problems)
+    sums = sum_Q.cpu()
+    sizes = torch.ones_like(sums) if size_Q is None else size_Q.cpu()
+    questions = len(sums)
+    rows = max(1, CELLS // questions)
     means = []
     for first in range(0, RESAMPLES, rows):
-        size = (min(rows, RESAMPLES - first), problems)
-        index = torch.randint(problems, size, generator=draw)
-        means.append(value_P.cpu()[index].mean(dim=1))
+        size = (min(rows, RESAMPLES - first), questions)
+        index = torch.randint(questions, size, generator=draw)
+        means.append(sums[index].sum(dim=1) / sizes[index].sum(dim=1))
     mean_R = torch.cat(means)
     tail = (1 - level) / 2
     return torch.quantile(mean_R, tail), torch.quantile(mean_R, 1 - tail)
 
 
-def paired_p_value(difference_P: Tensor) -> float:
+def paired_p_value(difference_P: Tensor, question_P: Tensor | None = None) -> float:
     """Two-sided p-value of a mean paired difference of 0.
 
-    Under that hypothesis each difference is as likely to have the other sign. Where all that are
-    not 0 have one size, as with one sample per problem, this is McNemar's exact test; else
+    Under that hypothesis each question's difference is as likely to have the other sign. Where all
+    that are not 0 have one size, as with one sample per problem, this is McNemar's exact test; else
     `FLIPS` random choices of signs are counted, the observed one among them (Phipson and Smyth
     2010), so that the value is never 0.
     """
-    difference = difference_P.double().cpu()
+    _, sum_Q = by_question(difference_P, question_P)
+    difference = sum_Q.cpu()
     difference = difference[difference.abs() > 1e-12]
     if len(difference) == 0:
         return 1.0
