@@ -24,7 +24,12 @@ def fingerprint(text: str, pictures: Iterable[bytes] = ()) -> str:
 
 
 def fingerprint_of(problem: Problem) -> str:
-    """A problem's question; its two forms, text and picture, ask the same (`meta["twin"]`)."""
+    """A problem's question, as its source knows it (`meta["question"]`, without what is asked of
+    the answer's form), else as it stands. Text and picture of one question ask the same
+    (`meta["twin"]`).
+    """
+    if "question" in problem.meta:
+        return str(problem.meta["question"])
     if "twin" in problem.meta:
         return fingerprint(str(problem.meta["twin"]))
     return fingerprint(text_of(problem.prompt), map(pixels_digest, problem.images))

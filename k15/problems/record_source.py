@@ -112,6 +112,7 @@ class RecordSource:
         if row.get("solution"):
             meta["solution"] = row.text("solution")
         content, pictures = self._placed(row, f"{own}\n{self.instruction}".strip(), id)
+        meta["question"] = fingerprint(own, [one.digest() for one in pictures])
         problem = Problem(
             id=id,
             prompt=({"role": "user", "content": content},),
@@ -120,7 +121,7 @@ class RecordSource:
             difficulty=row.level("difficulty"),
             meta=meta,
         )
-        return Entry(problem, pictures, fingerprint(own, [one.digest() for one in pictures]))
+        return Entry(problem, pictures, meta["question"])
 
     def _placed(self, row: Row, text: str, id: str) -> tuple[Any, list[Picture]]:
         """What the message holds, and the pictures in its order."""
