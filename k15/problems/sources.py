@@ -95,8 +95,8 @@ def demonstrations(
 class TaskSource:
     """Problems of a procedural task: no question comes twice in a pool, none is in both.
 
-    `demonstrations` is the manner of the task's demonstrator (`Task.demonstrate`); of a list, each
-    demonstration draws one value. Where the task has fewer questions, the pool to train on is
+    `demonstrations` is the manner of the demonstrator, of which the task takes what it knows
+    (`Task.demonstrate`); of a list, each demonstration draws one value. Where the task has fewer questions, the pool to train on is
     smaller.
 
     Raises ValueError for levels and forms that the task does not have, and for more held-out
@@ -117,7 +117,7 @@ class TaskSource:
         self.task = task
         self.words = task.words
         self.max_response_tokens = max_response_tokens
-        self.manner = checked_manner(task, demonstrations or {})
+        self.manner = manner_of(task, demonstrations or {})
         for level in task.levels:  # one that it does not have is refused here
             task.sample(Random(0), level)
         task.problem(0)  # and a form that it does not have
@@ -144,13 +144,7 @@ class TaskSource:
         return LazyProblems(partial(problem, number) for number in numbers)
 
 
-def checked_manner(task: Task, manner: Mapping[str, Any]) -> dict[str, Any]:
-    """The manner of a task's demonstrator; raises ValueError for what the task does not know."""
-    parameters = signature(task.demonstrate).parameters.values()
-    known = [one.name for one in parameters if one.kind is one.KEYWORD_ONLY]
-    if unknown := sorted(set(manner) - set(known)):
-        raise ValueError(
-            f"demonstrations.{unknown[0]}={manner[unknown[0]]}: the demonstrator of task "
-            f"{task.name!r} takes {', '.join(known) or 'nothing'}"
-        )
-    return dict(manner)
+def manner_of(task: Task, manner: Mapping[str, Any]) -> dict[str, Any]:
+    """What a task's demonstrator takes of the manner that a stage asks for."""
+    parameters = signature(task.demonstrate).parameters
+    return {name: value for name, value in manner.items() if name in parameters}

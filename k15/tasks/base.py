@@ -66,7 +66,8 @@ class Task(ABC):
     @abstractmethod
     def demonstrate(self, problem: Problem, rng: Random, **manner: Any) -> str:
         """A response as a solver would write it whose manner the stage chooses (`demonstrations`
-        in its YAML), such as its patience in a search. A task names what it takes of it.
+        in its YAML), such as its patience in a search. A task names, with defaults, what it takes
+        of that, and is given no more.
         """
 
     @abstractmethod

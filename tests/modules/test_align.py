@@ -25,7 +25,10 @@ def policy(modality: str = "image") -> Policy:
 
 def fit_pictures(module: AlignModule, pictures: int) -> Trainer:
     data = PictureData(
-        source=TaskSource(TASK), pictures=pictures, pictures_per_batch=32, held_out_pictures=20
+        source=TaskSource(TASK, held_out_problems=20),
+        pictures=pictures,
+        pictures_per_batch=32,
+        held_out_pictures=20,
     )
     return fit(module, data)
 

@@ -44,7 +44,11 @@ def test_no_question_comes_twice_and_a_small_task_has_a_small_pool(
         TaskSource(Make24(levels=[1]), held_out_problems=8)
 
 
-def test_a_manner_that_the_task_does_not_know_is_refused() -> None:
-    message = r"demonstrations\.error=0\.5: .* 'make24' takes max_trials, give_up"
-    with pytest.raises(ValueError, match=message):
-        TaskSource(Make24(), demonstrations={"error": 0.5})
+def test_a_task_takes_of_a_manner_what_it_knows() -> None:
+    """One that always gives up tries once; `error` is for tasks whose demonstrators err."""
+    manner = {"give_up": [1.0], "max_trials": 10, "error": 0.5}
+    source = TaskSource(Make24(), demonstrations=manner)
+    responses = [source.demonstration(index)[1] for index in range(20)]
+    assert all(text.count(" no") + text.count(" yes") == 1 for text in responses)
+    usual = TaskSource(Make24())
+    assert any(usual.demonstration(index)[1].count(" no") > 1 for index in range(20))
