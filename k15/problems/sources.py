@@ -96,8 +96,8 @@ class TaskSource:
     """Problems of a procedural task: no question comes twice in a pool, none is in both.
 
     `demonstrations` is the manner of the demonstrator, of which the task takes what it knows
-    (`Task.demonstrate`); of a list, each demonstration draws one value. Where the task has fewer questions, the pool to train on is
-    smaller.
+    (`Task.demonstrate`); of a list, each demonstration draws one value. Where the task has fewer
+    questions, the pool to train on is smaller.
 
     Raises ValueError for levels and forms that the task does not have, and for more held-out
     problems than it has questions.

@@ -36,7 +36,7 @@ class KillAfter(Callback):
 def fit(folder: Path, *, kill_after: int | None = None, resume: Path | None = None, **settings):
     """The weights after two epochs of nine batches, with dropout, and the tokens seen."""
     torch.manual_seed(0)
-    source = TaskSource(Make24(levels=(1, 2)))
+    source = TaskSource(Make24(levels=(1, 2)), held_out_problems=20)
     policy = tiny_policy(words=source.words, hidden_size=32, layers=1, intermediate_size=64)
     for layer in policy.model.model.layers:
         layer.self_attn.attention_dropout = DROPOUT
