@@ -74,7 +74,7 @@ def the_framework(policy: Policy, **settings) -> list[Experience]:
     plan = RolloutPlan(sizes=SIZES, max_response_tokens=16, segment_tokens=6, oversampling=2.0)
     data = RLDataModule(
         policy=policy,
-        source=TaskSource(Make24(seed=3), train_problems=40, held_out_problems=2),
+        source=TaskSource(Make24(seed=12), train_problems=40, held_out_problems=2),
         engine=TransformersEngine(policy, slots=8),
         sampler=Uniform(),
         rewards={"even": Even()},
