@@ -34,7 +34,6 @@ import torch
 
 from k15.datamodules.rl import RLDataModule
 from k15.datamodules.samplers import Sampler
-from k15.datamodules.sources import TaskSource
 from k15.engines.transformers import TransformersEngine
 from k15.losses.advantages import mean_baseline, standardized
 from k15.losses.mirror_descent import mirror_descent
@@ -42,6 +41,7 @@ from k15.losses.policy_gradient import grpo
 from k15.models.policy import Policy, load_policy
 from k15.models.tiny import tiny_policy
 from k15.modules.rl import RLModule
+from k15.problems.sources import TaskSource
 from k15.rewards.base import RewardCallback
 from k15.rollouts.collector import RolloutPlan
 from k15.sizes import Sizes

@@ -11,12 +11,18 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
+
+
+@cache
+def say_once(line: str) -> None:
+    """Print a line, once in this process: each stage builds the same parts."""
+    print(line, flush=True)
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class Problem:
     """Chat messages. A picture stands in `content` as an item `{"type": "image"}`."""
     answer: str | None
     """Reference answer; None where the domain is graded without one."""
-    images: tuple[Image, ...] = ()
+    images: Sequence[Image] = ()
     """Pictures in the order of their items in `prompt`."""
     domain: str = "math"
     """math, code, vision or open: decides which rewards apply."""
@@ -188,7 +188,7 @@ class Example:
     """[T]"""
     loss_mask: tuple[bool, ...] = ()
     """[T] True on tokens in the loss; empty means all of them."""
-    images: tuple[Image, ...] = ()
+    images: Sequence[Image] = ()
 
     def __post_init__(self) -> None:
         if self.loss_mask and len(self.loss_mask) != len(self.response_tokens):

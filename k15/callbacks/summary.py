@@ -15,12 +15,14 @@ from k15 import BORN
 
 HELD_OUT = "val/held_out"  # how many problems, or judgements, a validation is over
 SHOWN = {"accuracy": "val/accuracy", "mean_tokens": "val/response/tokens_mean"}
+ERROR, QUESTIONS = "val/accuracy_error", "val/questions"
 
 
 class Summary(Callback):
     """Keeps every validation of the run; writes the report when training ends.
 
-    `summary.json` has `held_out.{accuracy,mean_tokens}_{before,after}`, `held_out.problems`,
+    `summary.json` has `held_out.{accuracy,accuracy_error,mean_tokens}_{before,after}`, of which the
+    error is the standard error over the different questions; `held_out.{problems,questions}`;
     `seconds`, `cpu_seconds` (of this process, earlier stages it had to train included) and `seed`.
     """
 
@@ -59,6 +61,12 @@ class Summary(Callback):
         for name, metric in SHOWN.items():
             held_out[f"{name}_before"] = before[metric]
             held_out[f"{name}_after"] = after[metric]
+        if ERROR in before and ERROR in after:
+            held_out["questions"] = int(after[QUESTIONS])
+            held_out |= {
+                "accuracy_error_before": before[ERROR],
+                "accuracy_error_after": after[ERROR],
+            }
         return {"held_out": held_out, **self.clock(), "seed": self.seed, "history": self.history}
 
     def table(self) -> str:

@@ -11,11 +11,11 @@ from random import Random
 from torch.utils.data import DataLoader, Sampler
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
-from k15.datamodules.sources import ProblemSource, demonstrations
 from k15.datamodules.usable import Usable
 from k15.models.batching import cut, expanded_length
 from k15.models.policy import Policy
-from k15.tasks.base import Split
+from k15.problems.sources import Demonstrator, demonstrations
+from k15.questions import Split
 from k15.types import Example
 
 
@@ -48,7 +48,6 @@ class LengthBuckets(Sampler[list[int]]):
 class DemonstrationData(ResumableData):
     """`tokens` of demonstrations to train on, in prompt and response tokens; one epoch.
 
-    `give_up` and `max_trials` say how patient the demonstrator is (see `k15.tasks.base.Task`).
     `pictures_only` passes over what has no picture, where only the vision tower learns. What
     cannot be used is cut or left out as `k15.datamodules.usable` says.
     """
@@ -57,11 +56,9 @@ class DemonstrationData(ResumableData):
         self,
         *,
         policy: Policy,
-        source: ProblemSource,
+        source: Demonstrator,
         tokens: int,
         tokens_per_batch: int = 1024,
-        give_up: Sequence[float] = (0.5,),
-        max_trials: int = 4,
         held_out_examples: int = 200,
         pictures_only: bool = False,
         max_refused: float = 0.01,
@@ -78,8 +75,6 @@ class DemonstrationData(ResumableData):
         self.source = source
         self.tokens = tokens
         self.tokens_per_batch = tokens_per_batch
-        self.give_up = tuple(give_up)
-        self.max_trials = max_trials
         self.held_out_examples = held_out_examples
         self.pictures_only = pictures_only
         self.usable = Usable(policy, "demonstrations", max_refused=max_refused, cut=cut_to_context)
@@ -114,15 +109,14 @@ class DemonstrationData(ResumableData):
         return OwnRandomLoader(self.held_out, batch_sampler=batches, collate_fn=list)
 
     def _examples(self, first: int, split: Split) -> Iterator[Example]:
-        for problem, response in demonstrations(
+        drawn = demonstrations(
             self.source,
             first,
             split,
-            give_up=self.give_up,
-            max_trials=self.max_trials,
             pictures_only=self.pictures_only,
             refuse=self.usable.refuse,
-        ):
+        )
+        for problem, response in drawn:
             example = Example(
                 prompt_tokens=self.policy.encode(problem),
                 response_tokens=self.policy.encode_response(response),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
 from typing import ClassVar, Protocol
 
 from torch.utils.data import DataLoader
@@ -13,7 +14,7 @@ from k15.datamodules.usable import Usable
 from k15.models.policy import Policy
 from k15.problems.records import read_records
 from k15.problems.rows import Names, Row, renamed
-from k15.tasks.base import Split
+from k15.questions import Split, fingerprint
 from k15.tasks.judging import Judgement, Judging, judging_problem
 from k15.types import JudgedExample
 
@@ -30,7 +31,10 @@ class JudgementSource(Protocol):
 
 
 class TaskJudgements:
-    """Judgements of a procedural task."""
+    """Judgements of a procedural task.
+
+    Raises ValueError for more held-out problems than it has questions.
+    """
 
     def __init__(
         self, judging: Judging, *, held_out_problems: int = 1000, max_response_tokens: int = 64
@@ -38,15 +42,13 @@ class TaskJudgements:
         self.task = judging.task
         self.words = judging.words
         self.judging = judging
-        self.held_out_problems = held_out_problems
         self.max_response_tokens = max_response_tokens
+        self.held_out = judging.task.held_out(held_out_problems)
 
     def questions(self, split: Split) -> Iterator[Sequence[Judgement]]:
-        """Two judgements each, of a correct and of a wrong response."""
-        index = 0
-        while split == "train" or index < self.held_out_problems:
+        """Two judgements each, of a correct and of a wrong response; no held-out question twice."""
+        for index in count() if split == "train" else self.held_out:
             yield self.judging.judgements(index, split)
-            index += 1
 
 
 class RecordJudgements:
@@ -54,7 +56,8 @@ class RecordJudgements:
 
     `fields` says under which name the records hold each part. Where a record has no reasoning it
     is written from the label: what stands behind the last `answer_after` is the answer, and it
-    agrees with the reference or does not. The first `held_out_problems` questions are held out.
+    agrees with the reference or does not. `held_out_problems` questions are held out; which ones
+    goes by what they ask, not by their order.
     """
 
     FIELDS: ClassVar[Names] = {"reference": ("reference_answer",)}
@@ -76,14 +79,15 @@ class RecordJudgements:
         by_question: dict[str, list[Judgement]] = {}
         for row in read_records(path, split, self.fields):
             judgement = self.judgement(row)
-            by_question.setdefault(judgement.question, []).append(judgement)
-        groups = list(by_question.values())
-        if not 0 < held_out_problems < len(groups):
+            by_question.setdefault(fingerprint(judgement.question), []).append(judgement)
+        if not 0 < held_out_problems < len(by_question):
             raise ValueError(
-                f"data.held_out_problems={held_out_problems}: {path} has {len(groups)} questions, "
-                "and some must be left on both sides"
+                f"data.held_out_problems={held_out_problems}: {path} has {len(by_question)} "
+                "questions, and some must be left on both sides"
             )
-        self.held_out, self.train = groups[:held_out_problems], groups[held_out_problems:]
+        first = set(sorted(by_question)[:held_out_problems])
+        self.held_out = [group for asked, group in by_question.items() if asked in first]
+        self.train = [group for asked, group in by_question.items() if asked not in first]
 
     def questions(self, split: Split) -> Iterator[Sequence[Judgement]]:
         """All judgements of a question; those to train on start again when they are used up."""

@@ -7,8 +7,8 @@ from itertools import islice
 from torch.utils.data import DataLoader
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
-from k15.datamodules.sources import ProblemSource, demonstrations
-from k15.tasks.base import Split
+from k15.problems.sources import Demonstrator, demonstrations
+from k15.questions import Split
 from k15.types import Problem
 
 
@@ -21,7 +21,7 @@ class PictureData(ResumableData):
     def __init__(
         self,
         *,
-        source: ProblemSource,
+        source: Demonstrator,
         pictures: int,
         pictures_per_batch: int = 64,
         held_out_pictures: int = 100,
@@ -52,9 +52,7 @@ class PictureData(ResumableData):
         return OwnRandomLoader(self.held_out, self.pictures_per_batch, collate_fn=list)
 
     def _problems(self, first: int, number: int, split: Split) -> list[Problem]:
-        drawn = demonstrations(
-            self.source, first, split, give_up=(1.0,), max_trials=1, pictures_only=True
-        )
+        drawn = demonstrations(self.source, first, split, pictures_only=True)
         problems = [problem for problem, _ in islice(drawn, number)]
         for problem in problems:
             if "patch_words" not in problem.meta:

@@ -18,9 +18,10 @@ from torch.utils.data import DataLoader, IterableDataset
 from k15.config.errors import ConfigError
 from k15.datamodules.loader import OwnRandomLoader
 from k15.datamodules.samplers import Sampler
-from k15.datamodules.sources import ProblemSource
 from k15.engines.protocol import RolloutEngine
 from k15.models.policy import Policy
+from k15.problems.lazy import chosen
+from k15.problems.sources import ProblemSource
 from k15.progress import phase
 from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer
@@ -100,7 +101,7 @@ class RLDataModule(LightningDataModule):
                 "mend the data, or raise the share"
             )
         print(f"{message}\nthey are left out", flush=True)
-        return [problem for problem in problems if problem.id not in reasons]
+        return chosen(problems, [i for i, p in enumerate(problems) if p.id not in reasons])
 
     def too_long(self, problem: Problem) -> dict[str, str]:
         """Why a problem cannot be asked or does not fit into the context, by its id; else empty."""

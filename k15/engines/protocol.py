@@ -71,7 +71,7 @@ class Request:
     tokens: tuple[int, ...]
     """Prompt and what was generated so far; each picture is one placeholder token."""
     max_new_tokens: int
-    images: tuple[Image, ...] = ()
+    images: Sequence[Image] = ()
     seed: int | None = None
     """Of this request's own random numbers, below 2^63: its tokens then depend on nothing else in
     the call. Given for all requests of a call or for none.

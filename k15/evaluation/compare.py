@@ -15,11 +15,11 @@ from typing import Any
 
 import torch
 
-from k15.evaluation.intervals import estimate, paired_p_value
 from k15.evaluation.page import render
 from k15.evaluation.report import Run, page_data, read_run
-from k15.evaluation.results import finite
+from k15.evaluation.results import finite, questions
 from k15.evaluation.samples import Sample
+from k15.intervals import estimate, paired_p_value
 
 ByProblem = dict[str, list[Sample]]
 
@@ -81,7 +81,9 @@ def compare_two(first: Run, other: Run) -> list[dict[str, Any]]:
                 "prompting": list(promptings),
                 "runs": [first.name, other.name],
             }
-            found.append(pair | paired([mine[id] for id in ids], [yours[id] for id in ids]))
+            rows = {row["id"]: row for row in first.problems if row["benchmark"] == benchmark}
+            sides = [mine[id] for id in ids], [yours[id] for id in ids]
+            found.append(pair | paired(*sides, questions([side[0] for side in sides[0]], rows)))
     if not found:
         raise ValueError(
             f"compare: {first.name} ({describe(ours)}) and {other.name} ({describe(theirs)}) have "
@@ -128,18 +130,20 @@ def common_parts(
             yield benchmark, (mine[0], yours[0])
 
 
-def paired(first: Sequence[Sequence[Sample]], other: Sequence[Sequence[Sample]]) -> dict[str, Any]:
-    """Figures of the samples of the same problems, [P] lists each."""
+def paired(
+    first: Sequence[Sequence[Sample]], other: Sequence[Sequence[Sample]], question_P: torch.Tensor
+) -> dict[str, Any]:
+    """Figures of the samples of the same problems, [P] lists each, in the order of their ids."""
     accuracy = [shares(side, "correct") for side in (first, other)]
     difference = accuracy[1] - accuracy[0]
     return {
         "problems": len(difference),
         "accuracy": [float(side.mean()) for side in accuracy],
         "tokens_mean": [float(shares(side, "tokens").mean()) for side in (first, other)],
-        "difference": finite(estimate(difference)),
+        "difference": finite(estimate(difference, question_P)),
         "better": int((difference > 0).sum()),
         "worse": int((difference < 0).sum()),
-        "p_value": paired_p_value(difference),
+        "p_value": paired_p_value(difference, question_P),
     }
 
 

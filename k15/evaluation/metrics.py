@@ -1,8 +1,9 @@
 """Scores as torchmetrics: each takes samples in any order, on any rank, and reduces over ranks.
 
 A sample is known by the number of its problem, which all ranks count alike. Settings are those of
-`torchmetrics.Metric`. Legend: N samples of
-one update, P problems, n samples of one problem, S subsets of k of them.
+`torchmetrics.Metric`. Values are means over problems; how sure they are goes by the different
+questions (`k15.intervals`). Legend: N samples of one update, P problems, n samples of one problem,
+S subsets of k of them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from torch import Tensor
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from k15.evaluation.intervals import SEED, estimate
+from k15.intervals import SEED, estimate
 
 NO_VOTE = -1
 SUBSETS = 256
@@ -25,14 +26,18 @@ SUBSETS = 256
 
 
 class SampleMetric(Metric):
-    """Keeps problem number and verdict of every sample."""
+    """Keeps problem number and verdict of every sample.
+
+    `questions` [P] is the number of the question that each problem asks; None: all different.
+    """
 
     full_state_update = False
     problem: list[Tensor]
     correct: list[Tensor]
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, questions: Tensor | None = None, **settings: Any) -> None:
         super().__init__(**settings)
+        self.questions = questions
         self.add_state("problem", default=[], dist_reduce_fx="cat")
         self.add_state("correct", default=[], dist_reduce_fx="cat")
 
@@ -41,12 +46,17 @@ class SampleMetric(Metric):
         self.problem.append(problem.long())
         self.correct.append(correct.double())
 
-    def counts(self) -> tuple[Tensor, Tensor]:
-        """Samples and right samples of each problem, [P] and [P]."""
+    def counts(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Number, samples and right samples of each problem, [P] each."""
         problem, correct = dim_zero_cat(self.problem), dim_zero_cat(self.correct)
-        _, row, samples = problem.unique(return_inverse=True, return_counts=True)
+        number, row, samples = problem.unique(return_inverse=True, return_counts=True)
         right = torch.zeros(len(samples), dtype=torch.double, device=correct.device)
-        return samples, right.index_add(0, row, correct)
+        return number, samples, right.index_add(0, row, correct)
+
+    def estimated(self, value_P: Tensor, number_P: Tensor) -> dict[str, Tensor]:
+        """`intervals.estimate` over the problems with these numbers."""
+        asked = None if self.questions is None else self.questions[number_P.cpu()]
+        return estimate(value_P, asked)
 
 
 class AverageAtN(SampleMetric):
@@ -54,8 +64,8 @@ class AverageAtN(SampleMetric):
 
     def compute(self) -> dict[str, Tensor]:
         """`intervals.estimate` over the problems."""
-        samples, right = self.counts()
-        return estimate(right / samples)
+        number, samples, right = self.counts()
+        return self.estimated(right / samples, number)
 
 
 class PassAtK(SampleMetric):
@@ -64,15 +74,17 @@ class PassAtK(SampleMetric):
     A problem with fewer than k graded samples is left out.
     """
 
-    def __init__(self, k: int, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, k: int, questions: Tensor | None = None, **settings: Any) -> None:
+        super().__init__(questions, **settings)
         self.k = k
 
     def compute(self) -> dict[str, Tensor]:
         """`intervals.estimate` over the problems."""
-        pairs = zip(*(column.tolist() for column in self.counts()), strict=True)
-        passed = [pass_at_k(n, round(c), self.k) for n, c in pairs if n >= self.k]
-        return estimate(torch.tensor(passed, dtype=torch.double))
+        number, samples, right = self.counts()
+        enough = samples >= self.k
+        pairs = zip(samples[enough].tolist(), right[enough].tolist(), strict=True)
+        passed = [pass_at_k(n, round(c), self.k) for n, c in pairs]
+        return self.estimated(torch.tensor(passed, dtype=torch.double), number[enough])
 
 
 def pass_at_k(samples: int, right: int, k: int) -> float:
@@ -91,8 +103,8 @@ class MajorityAtK(SampleMetric):
 
     vote: list[Tensor]
 
-    def __init__(self, k: int, **settings: Any) -> None:
-        super().__init__(**settings)
+    def __init__(self, k: int, questions: Tensor | None = None, **settings: Any) -> None:
+        super().__init__(questions, **settings)
         self.k = k
         self.add_state("vote", default=[], dist_reduce_fx="cat")
 
@@ -104,15 +116,16 @@ class MajorityAtK(SampleMetric):
     def compute(self) -> dict[str, Tensor]:
         """`intervals.estimate` over the problems."""
         draw = torch.Generator().manual_seed(SEED)
-        shares = [
-            majority(vote, correct, subsets(len(vote), self.k, draw))
-            for vote, correct in self.by_problem()
+        shares = {
+            number: majority(vote, correct, subsets(len(vote), self.k, draw))
+            for number, vote, correct in self.by_problem()
             if len(vote) >= self.k
-        ]
-        return estimate(torch.tensor(shares, dtype=torch.double))
+        }
+        numbers = torch.tensor(list(shares), dtype=torch.long)
+        return self.estimated(torch.tensor(list(shares.values()), dtype=torch.double), numbers)
 
-    def by_problem(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Votes and verdicts of each problem, sorted, so that no order of ranks shows."""
+    def by_problem(self) -> Iterator[tuple[int, Tensor, Tensor]]:
+        """Number, votes and verdicts of each problem, sorted, so that no order of ranks shows."""
         table = torch.stack(
             [
                 dim_zero_cat(self.problem).double(),
@@ -124,7 +137,7 @@ class MajorityAtK(SampleMetric):
         rows = torch.tensor(sorted(table.tolist()), dtype=torch.double).reshape(-1, 3)
         _, sizes = rows[:, 0].unique_consecutive(return_counts=True)
         for part in rows.split(sizes.tolist()):
-            yield part[:, 1], part[:, 2]
+            yield int(part[0, 0]), part[:, 1], part[:, 2]
 
 
 def subsets(samples: int, k: int, draw: torch.Generator) -> Tensor:

@@ -1,7 +1,7 @@
 """results.json: the scores of a run, computed from its samples alone, at any time again.
 
     {"model": ..., "settings": {...}, "scores": [
-        {"benchmark", "prompting", "problems", "samples", "ungraded",
+        {"benchmark", "prompting", "problems", "questions", "samples", "ungraded",
          "metrics": {"accuracy": {"value", "standard_error", "low", "high"},
                      "pass@4": {...}, "maj@4": {...}, "tokens_mean", "tokens_p95",
                      "truncated", "score_per_1k_tokens"},
@@ -9,6 +9,7 @@
          "groups": {"task": {"geometry": {"accuracy": {...}, "problems": 12}}}}]}
 
 Shares are between 0 and 1; null is a number that cannot be had: the interval of one problem.
+Intervals go by the `questions`, the different ones: problems that ask the same are one draw.
 `samples` is per problem, `ungraded` the number of responses whose grader broke, `found` that of
 responses whose answer was found by each rule of extraction, the most frequent first.
 """
@@ -102,23 +103,39 @@ def score(
         "benchmark": part[0],
         "prompting": part[1],
         "problems": len(own),
+        "questions": len({asked(row) for row in own.values()}),
         "samples": max((sample.index for sample in samples), default=-1) + 1,
         "ungraded": ungraded,
-        "metrics": metrics(samples, benchmark) if samples else {},
+        "metrics": metrics(samples, own, benchmark) if samples else {},
         "found": dict(Counter(sample.found for sample in samples if sample.found).most_common()),
         "groups": group_scores(samples, own),
     }
 
 
-def metrics(samples: Sequence[Sample], benchmark: Benchmark) -> dict[str, Any]:
+def asked(row: Row) -> tuple[str, ...]:
+    """What a problem asks: its words, however they are spaced, and its pictures by their pixels."""
+    return " ".join(row["question"].split()), *row["images"]
+
+
+def questions(samples: Sequence[Sample], rows: Mapping[str, Row]) -> torch.Tensor:
+    """[P] the number of the question that each problem of `verdicts` asks."""
+    numbers: dict[tuple[str, ...], int] = {}
+    ids = sorted({sample.id for sample in samples})
+    return torch.tensor([numbers.setdefault(asked(rows[id]), len(numbers)) for id in ids])
+
+
+def metrics(
+    samples: Sequence[Sample], rows: Mapping[str, Row], benchmark: Benchmark
+) -> dict[str, Any]:
     """All figures of the samples by name."""
     problem, correct = verdicts(samples)
+    how: dict[str, Any] = {"questions": questions(samples, rows), **HERE}
     tokens = torch.tensor([sample.tokens for sample in samples])
     truncated = torch.tensor([sample.finish == "length" for sample in samples])
     return {
-        "accuracy": plain(AverageAtN(**HERE), problem, correct),
-        **{f"pass@{k}": plain(PassAtK(k, **HERE), problem, correct) for k in benchmark.pass_at},
-        **majorities(samples, benchmark, problem, correct),
+        "accuracy": plain(AverageAtN(**how), problem, correct),
+        **{f"pass@{k}": plain(PassAtK(k, **how), problem, correct) for k in benchmark.pass_at},
+        **majorities(samples, rows, benchmark),
         **plain(TokenUse(**HERE), tokens, truncated, correct),
     }
 
@@ -143,16 +160,14 @@ def verdicts(samples: Sequence[Sample]) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def majorities(
-    samples: Sequence[Sample], benchmark: Benchmark, problem: torch.Tensor, correct: torch.Tensor
+    samples: Sequence[Sample], rows: Mapping[str, Row], benchmark: Benchmark
 ) -> dict[str, Any]:
     """maj@k for each k that is wanted."""
     if not benchmark.majority_at:
         return {}
-    votes = torch.tensor(ballots(samples, benchmark))
-    return {
-        f"maj@{k}": plain(MajorityAtK(k, **HERE), problem, correct, votes)
-        for k in benchmark.majority_at
-    }
+    columns = *verdicts(samples), torch.tensor(ballots(samples, benchmark))
+    how: dict[str, Any] = {"questions": questions(samples, rows), **HERE}
+    return {f"maj@{k}": plain(MajorityAtK(k, **how), *columns) for k in benchmark.majority_at}
 
 
 def group_scores(samples: Sequence[Sample], rows: Mapping[str, Row]) -> dict[str, Any]:
@@ -166,7 +181,7 @@ def group_scores(samples: Sequence[Sample], rows: Mapping[str, Row]) -> dict[str
     for (key, single), own in sorted(members.items()):
         problems = len({sample.id for sample in own})
         found[key][single] = {
-            "accuracy": plain(AverageAtN(**HERE), *verdicts(own)),
+            "accuracy": plain(AverageAtN(questions(own, rows), **HERE), *verdicts(own)),
             "problems": problems,
         }
     return dict(found)

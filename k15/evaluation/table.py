@@ -36,6 +36,8 @@ def score_row(score: dict[str, Any], ks: Sequence[str]) -> list[str]:
     metrics = score["metrics"]
     accuracy = metrics.get("accuracy", {})
     asked = f"{score['problems']:,}" + (f" x {score['samples']}" if score["samples"] > 1 else "")
+    if score["questions"] < score["problems"]:
+        asked += f" ({score['questions']:,} different)"
     cells = [score["benchmark"], score["prompting"], asked, percent(accuracy.get("value"))]
     cells.append(interval(accuracy))
     cells += [percent(metrics.get(name, {}).get("value")) for name in ks]

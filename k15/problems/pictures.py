@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from io import BytesIO
 from os.path import isfile
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from PIL import Image
 
 from k15.config.errors import ConfigError, one_line
 from k15.models.pictures import as_seen
 from k15.problems.rows import Row
+from k15.questions import pixels_digest
+from k15.types import Problem
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp")
 TAG = re.compile(r"<image[ _]?(\d*)>", re.IGNORECASE)
@@ -47,8 +51,7 @@ class Picture:
 
     def check(self) -> None:
         """Raise ValueError if it is not there or is no whole picture."""
-        if isinstance(self.source, Path) and not isfile(self.source):
-            raise ConfigError(f"{self.label}: no such file")
+        self._check_file()
         image = self.load()
         try:
             image.draft("RGB", (1, 1))  # a JPEG at an eighth of its size: much faster
@@ -56,11 +59,33 @@ class Picture:
         except Exception as error:  # as above
             raise self._unreadable(error) from error
 
+    def digest(self) -> bytes:
+        """What tells it from other pictures: that of its bytes, or of its pixels. Nothing is
+        decoded.
+
+        Raises ValueError if it is not there, or its head is not that of a picture.
+        """
+        self._check_file()
+        try:
+            image = self._opened()
+            if image is self.source:
+                return pixels_digest(image)
+        except Exception as error:  # as above
+            raise self._unreadable(error) from error
+        return hashlib.sha256(self._bytes()).digest()
+
+    def _check_file(self) -> None:
+        if isinstance(self.source, Path) and not isfile(self.source):
+            raise ConfigError(f"{self.label}: no such file")
+
+    def _bytes(self) -> bytes:
+        assert not isinstance(self.source, Image.Image)
+        return self.source if isinstance(self.source, bytes) else self.source.read_bytes()
+
     def _opened(self) -> Image.Image:
         if isinstance(self.source, Image.Image):
             return self.source
-        data = self.source if isinstance(self.source, bytes) else self.source.read_bytes()
-        image = Image.open(BytesIO(data))
+        image = Image.open(BytesIO(self._bytes()))
         if image.width * image.height > MOST_PIXELS:
             raise ValueError(
                 f"{image.width} x {image.height} pixels; scale it down to {MOST_PIXELS:,} at most"
@@ -69,6 +94,34 @@ class Picture:
 
     def _unreadable(self, error: Exception) -> ConfigError:
         return ConfigError(f"{self.label}: cannot be read as a picture ({one_line(error)})")
+
+
+class Pictures(Sequence[Image.Image]):
+    """The pictures of one problem, read when the first of them is asked for, then kept."""
+
+    def __init__(self, sources: Sequence[Picture]) -> None:
+        self.sources = sources
+
+    @cached_property
+    def images(self) -> tuple[Image.Image, ...]:
+        return tuple(one.load() for one in self.sources)
+
+    def __len__(self) -> int:
+        return len(self.sources)
+
+    @overload
+    def __getitem__(self, index: int) -> Image.Image: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Image.Image, ...]: ...
+
+    def __getitem__(self, index: int | slice) -> Image.Image | tuple[Image.Image, ...]:
+        return self.images[index]
+
+
+def illustrated(problem: Problem, pictures: Sequence[Picture]) -> Problem:
+    """The problem with its pictures, which are not read yet."""
+    return replace(problem, images=Pictures(pictures)) if pictures else problem
 
 
 def picture(given: Any, row: Row, part: str, *, folder: Path, label: str) -> Picture:

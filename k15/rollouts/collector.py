@@ -24,7 +24,7 @@ from k15.engines.protocol import Completion, Repetition, Request, RolloutEngine,
 from k15.engines.repetition import first_repetition
 from k15.progress import phase
 from k15.rollouts.buffer import ReplayBuffer
-from k15.rollouts.metrics import experience_metrics, outcome_metrics
+from k15.rollouts.metrics import certainty, experience_metrics, outcome_metrics
 from k15.sizes import Sizes
 from k15.types import Experience, FinishReason, Problem, Rollout, RolloutGroup, Segment
 
@@ -124,7 +124,7 @@ class Collector:
         groups = [self.start(problem, samples) for problem in problems]
         scored = self.score_all(self.grow(groups, None, seed=self.plan.seed))
         metrics = {"reward/groups_dropped": float(len(groups) - len(scored))}
-        metrics |= outcome_metrics(scored)
+        metrics |= outcome_metrics(scored) | certainty(scored)
         return Experience(iteration=iteration, groups=tuple(scored), metrics=metrics)
 
     def start(self, problem: Problem, samples: int) -> RolloutGroup:

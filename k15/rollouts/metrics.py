@@ -6,7 +6,10 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import torch
 
+from k15.intervals import standard_error
+from k15.questions import fingerprint_of
 from k15.types import RolloutGroup
 
 
@@ -71,6 +74,19 @@ def outcome_metrics(groups: Sequence[RolloutGroup]) -> dict[str, float]:
         **_means("accuracy/{}", ((g.problem.domain, g.outcome) for g in groups if several_domains)),
         **_means("reward/{}", (part for group in groups for part in group.parts.items())),
     }
+
+
+def certainty(groups: Sequence[RolloutGroup]) -> dict[str, float]:
+    """How sure the mean outcome is: its standard error, and how many different questions it goes by
+    (problems that ask the same are one draw); empty for fewer than two.
+    """
+    numbers: dict[str, int] = {}
+    question_P = [numbers.setdefault(fingerprint_of(g.problem), len(numbers)) for g in groups]
+    if len(numbers) < 2:
+        return {}
+    value_P = torch.tensor([group.success_rate for group in groups], dtype=torch.double)
+    error = standard_error(value_P, torch.tensor(question_P))
+    return {"accuracy_error": float(error), "questions": float(len(numbers))}
 
 
 def _ages(groups: Sequence[RolloutGroup], iteration: int) -> dict[str, float]:

@@ -7,28 +7,32 @@ picture form.
 
 from __future__ import annotations
 
-import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from k15.progress import say_once
+from k15.questions import Split, fingerprint, is_held_out, text_of
 from k15.types import Problem
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Split = Literal["train", "held_out"]
-HELD_OUT_SHARE = 10  # one prompt in ten is held out
+HELD_OUT_ONE_IN = 4  # questions: easy levels have few of them
 TRIES = 10_000
+STALE = 3000, 5  # draws in a row that bring no new question, at least and per question found
+FEW, SMALL = 0.6, 100  # share of a level's part of the questions; from so many questions on
 
 
 class Task(ABC):
     """A family of problems, seeded and endless.
 
-    The split goes by a hash of the question, so that no question is ever on both sides,
-    whatever the seed. `modality="image"` asks the same questions as pictures.
+    The split goes by the question, so that none is ever on both sides, whatever the seed.
+    `modality="image"` asks the same questions as pictures.
     """
 
     name: str
@@ -60,11 +64,10 @@ class Task(ABC):
         """One problem as text; `id` is set by `problem`."""
 
     @abstractmethod
-    def demonstrate(self, problem: Problem, rng: Random, *, max_trials: int, give_up: float) -> str:
-        """A response as a solver of limited patience would write it.
-
-        It tries at most `max_trials` times and stops after a failed trial with probability
-        `give_up`.
+    def demonstrate(self, problem: Problem, rng: Random, **manner: Any) -> str:
+        """A response as a solver would write it whose manner the stage chooses (`demonstrations`
+        in its YAML), such as its patience in a search. A task names, with defaults, what it takes
+        of that, and is given no more.
         """
 
     @abstractmethod
@@ -80,20 +83,69 @@ class Task(ABC):
 
         `meta["twin"]` is the question itself: its text and its picture form have it in common.
         """
+        problem, rng = self._asked(index, split)
+        return problem if self.modality == "text" else self._as_picture(problem, rng)
+
+    def different(self, size: int, split: Split) -> list[int]:
+        """Numbers of the first `size` problems of a split that ask different questions.
+
+        All levels are drawn alike; one whose questions are used up leaves the rest to the others.
+        Where all of them are, there are fewer numbers than asked for.
+        """
+        return [number for number, _ in self._different(size, split)]
+
+    def held_out(self, size: int, setting: str = "data.held_out_problems") -> list[int]:
+        """Numbers of `size` different held-out questions; says so where a level has few.
+
+        Raises ValueError naming `setting` and how many there are.
+        """
+        if size < 1:
+            raise ValueError(f"{setting}={size}: must be at least 1")
+        found = self._different(size, "held_out")
+        if len(found) < size:
+            raise ValueError(
+                f"{setting}={size}: task {self.name!r} has {len(found)} different held-out "
+                f"questions at task.levels={list(self.levels)}; ask for as many at most, or add "
+                "levels"
+            )
+        counts = Counter(problem.difficulty for _, problem in found)
+        few = [level for level in self.levels if counts[level] < FEW * size / len(self.levels)]
+        if size >= SMALL and few:
+            listed = ", ".join(f"{counts[level]} of level {level}" for level in few)
+            say_once(
+                f"task {self.name!r}: {size} different held-out questions, but only {listed}, "
+                "which have few; the other levels have more"
+            )
+        return [number for number, _ in found]
+
+    def _different(self, size: int, split: Split) -> list[tuple[int, Problem]]:
+        found: dict[str, tuple[int, Problem]] = {}
+        stale = 0
+        for index in count():
+            if len(found) == size or stale > max(STALE[0], STALE[1] * len(found)):
+                break
+            problem, _ = self._asked(index, split)
+            stale = stale + 1 if problem.meta["twin"] in found else 0
+            found.setdefault(problem.meta["twin"], (index, problem))
+        return list(found.values())
+
+    def _asked(self, index: int, split: Split) -> tuple[Problem, Random]:
+        """A problem as text, and what its picture is drawn with."""
         rng = Random(f"{self.name} {self.seed} {split} {index}")
         drawn = (self.sample(rng, rng.choice(self.levels)) for _ in range(TRIES))
-        problem = next((p for p in drawn if is_held_out(p) == (split == "held_out")), None)
+        problem = next((p for p in drawn if self._side(p) == split), None)
         if problem is None:
             raise ValueError(
                 f"task {self.name!r}: {TRIES} questions and none in the {split} split; "
                 "the task has too few different questions"
             )
-        problem = replace(
-            problem,
-            id=f"{self.name}-{split}-{self.seed}-{index}",
-            meta={**problem.meta, "twin": f"{self.name}{problem.prompt[-1]['content']}"},
-        )
-        return problem if self.modality == "text" else self._as_picture(problem, rng)
+        id = f"{self.name}-{split}-{self.seed}-{index}"
+        twin = f"{self.name}{text_of(problem.prompt)}"
+        return replace(problem, id=id, meta={**problem.meta, "twin": twin}), rng
+
+    def _side(self, problem: Problem) -> Split:
+        asked = fingerprint(text_of(problem.prompt))
+        return "held_out" if is_held_out(asked, HELD_OUT_ONE_IN) else "train"
 
     def _as_picture(self, problem: Problem, rng: Random) -> Problem:
         picture, patch_words = self.draw(problem, rng)
@@ -105,11 +157,3 @@ class Task(ABC):
             domain="vision",
             meta={**problem.meta, "patch_words": patch_words},
         )
-
-
-def is_held_out(problem: Problem) -> bool:
-    """Whether a question belongs to the held-out split."""
-    content = problem.prompt[-1]["content"]
-    if not isinstance(content, str):
-        content = "".join(item.get("text", "") for item in content)
-    return int(hashlib.md5(content.encode()).hexdigest(), 16) % HELD_OUT_SHARE == 0

@@ -17,7 +17,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
-from k15.tasks.base import Split, Task
+from k15.questions import Split
+from k15.tasks.base import Task
 from k15.tasks.make24 import ANSWER, LABELS, TARGET, Make24
 from k15.tasks.thoughts import conclusion
 from k15.types import Problem

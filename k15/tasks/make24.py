@@ -72,8 +72,12 @@ class Make24(Task):
             meta={"start": start, "values": tuple(values)},
         )
 
-    def demonstrate(self, problem: Problem, rng: Random, *, max_trials: int, give_up: float) -> str:
-        """Tries sign patterns in random order and answers the last one it tried."""
+    def demonstrate(  # type: ignore[override]
+        self, problem: Problem, rng: Random, *, max_trials: int = 4, give_up: float = 0.5
+    ) -> str:
+        """Tries sign patterns in random order and answers the last one it tried: at most
+        `max_trials`, and after a failed one it stops with probability `give_up`.
+        """
         start, values = problem.meta["start"], problem.meta["values"]
         untried = list(range(2 ** len(values)))
         rng.shuffle(untried)

@@ -56,16 +56,17 @@ class Programs(Task):
         return (*marks, *ends, *lines, *values)
 
     def sample(self, rng: Random, level: int) -> Problem:
-        """Drawn until the output is 12 and every value of every trial has a word."""
+        """Drawn backwards from 12, until every value of every trial has a word."""
         if not 1 <= level < len(VARIABLES) - 1:
             highest = len(VARIABLES) - 2
             raise ValueError(f"task.levels: programs has levels 1 to {highest}, not {level}")
         while True:
             operands = tuple(rng.choice(OPERANDS) for _ in range(level + 1))
-            given = rng.choice(INPUTS)
-            right = write([rng.choice(OPERATORS[operand]) for operand in operands], operands)
-            if values_of(right, given)[-1] == TARGET and stays_within_words(operands, given):
+            operators = [rng.choice(OPERATORS[operand]) for operand in operands]
+            given = leads_to_target(operators, operands)
+            if given is not None and given in INPUTS and stays_within_words(operands, given):
                 break
+        right = write(operators, operands)
         question = f" {given}{TO}{''.join(write('?' * len(operands), operands))}:"
         return Problem(
             id="",
@@ -77,8 +78,12 @@ class Programs(Task):
             meta={"input": given, "operands": operands},
         )
 
-    def demonstrate(self, problem: Problem, rng: Random, *, max_trials: int, give_up: float) -> str:
-        """Tries operators in random order and answers the last program it tried."""
+    def demonstrate(  # type: ignore[override]
+        self, problem: Problem, rng: Random, *, max_trials: int = 4, give_up: float = 0.5
+    ) -> str:
+        """Tries operators in random order and answers the last program it tried: at most
+        `max_trials`, and after a failed one it stops with probability `give_up`.
+        """
         given, operands = problem.meta["input"], problem.meta["operands"]
         untried = list(product(*(OPERATORS[operand] for operand in operands)))
         rng.shuffle(untried)
@@ -133,6 +138,16 @@ def run(lines: Iterable[str], given: int) -> dict[str, int]:
 def values_of(lines: Iterable[str], given: int) -> list[int]:
     """The value that each line computes."""
     return list(run(lines, given).values())[1:]
+
+
+def leads_to_target(operators: Sequence[str], operands: Sequence[int]) -> int | None:
+    """The input that becomes 12; None where a product would have to be broken."""
+    value = TARGET
+    for operator, operand in zip(reversed(operators), reversed(operands), strict=True):
+        if operator == "*" and value % operand:
+            return None
+        value = value // operand if operator == "*" else value - int(f"{operator}{operand}")
+    return value
 
 
 def stays_within_words(operands: Sequence[int], given: int) -> bool:

@@ -43,6 +43,16 @@ def test_the_report_says_what_validations_found(run, tmp_path: Path, capsys) -> 
     assert ["response/tokens_mean", "10.000", "20.000"] in lines
 
 
+def test_the_report_says_how_sure_the_accuracy_is(tmp_path: Path) -> None:
+    summary = Summary(str(tmp_path), seed=7)
+    for done, error in ((0, 0.25), (2, 0.125)):
+        figures = {"val/accuracy": 0.5, "val/accuracy_error": error, "val/questions": 2.0}
+        summary.history.append({"iteration": done, **figures, "val/response/tokens_mean": 10.0})
+    report = summary.summary(3)["held_out"]
+    assert (report["problems"], report["questions"]) == (3, 2)
+    assert (report["accuracy_error_before"], report["accuracy_error_after"]) == (0.25, 0.125)
+
+
 def test_one_measurement_is_no_report(run, tmp_path: Path) -> None:
     """Before training there is nothing to compare with."""
     experiment = run(Summary(str(tmp_path / "run"), seed=0), found=[found(0.25, 10)])

@@ -11,13 +11,14 @@ import pytest
 
 from k15.datamodules.demonstrations import DemonstrationData, LengthBuckets
 from k15.datamodules.pictures import PictureData
-from k15.datamodules.sources import ProblemSource, RecordSource, TaskSource
 from k15.models.batching import expanded_length
 from k15.models.tiny import tiny_policy
+from k15.problems.record_source import RecordSource
+from k15.problems.sources import Demonstrator, TaskSource
 from k15.tasks.make24 import Make24
 
 
-def data(source: ProblemSource | None = None, modality: str = "text", **settings):
+def data(source: Demonstrator | None = None, modality: str = "text", **settings):
     task = Make24(modality=modality)
     source = source or TaskSource(task)
     defaults = {"tokens": 4000, "tokens_per_batch": 256, "held_out_examples": 50}
@@ -63,11 +64,11 @@ def test_batches_are_mixed_and_the_same_for_the_same_seed() -> None:
 
 
 def test_held_out_questions_are_not_trained_on() -> None:
-    """There are about 35 questions of level 1: all of them are drawn, each on its side."""
-    made = data(TaskSource(Make24(levels=[1])), tokens=20_000)
+    """There are 33 questions of level 1: all of them are drawn, each on its side."""
+    made = data(TaskSource(Make24(levels=[1]), held_out_problems=7), tokens=20_000)
     trained = {example.prompt_tokens for example in made.train}
     held_out = {example.prompt_tokens for example in made.held_out}
-    assert len(trained) > 25 and len(held_out) > 1
+    assert (len(trained), len(held_out)) == (26, 7)
     assert not trained & held_out
 
 
@@ -88,13 +89,15 @@ def test_records_that_are_fewer_than_the_demonstrations_stay_on_their_side(tmp_p
 def test_patience_decides_how_long_demonstrations_are() -> None:
     """Never giving up ends in a right answer unless the trials run out; always, after one trial."""
     tokens_of_a_trial = {level: 2 * (level + 1) + 1 for level in range(1, 6)}
-    hasty = data(give_up=[1.0], max_trials=10)
+    hasty, patient = (
+        data(TaskSource(Make24(), demonstrations={"give_up": [chance], "max_trials": 10}))
+        for chance in (1.0, 0.0)
+    )
     for index in range(20):
-        problem, response = hasty.source.demonstration(index, give_up=[1.0], max_trials=10)
+        problem, response = hasty.source.demonstration(index)
         thought = hasty.policy.encode_response(response.partition("</think>")[0])
         # <think>, sign and total per operand, the verdict, <eos>
         assert len(thought) == 1 + tokens_of_a_trial[problem.difficulty] + 1
-    patient = data(give_up=[0.0], max_trials=10)
     lengths = [[len(e.response_tokens) for e in made.train[:50]] for made in (hasty, patient)]
     assert sum(lengths[1]) > 2 * sum(lengths[0])
 
@@ -105,7 +108,7 @@ def test_less_than_one_batch_is_refused() -> None:
 
 
 def test_pictures_say_what_stands_where_and_keep_their_side() -> None:
-    source = TaskSource(Make24(levels=[1], modality="image"))
+    source = TaskSource(Make24(levels=[1], modality="image"), held_out_problems=5)
     made = PictureData(source=source, pictures=200, pictures_per_batch=64, held_out_pictures=20)
     made.setup("fit")
     assert [len(batch) for batch in made.train_dataloader()] == [64, 64, 64, 8]
@@ -124,8 +127,8 @@ def test_problems_without_pictures_are_refused() -> None:
 
 def test_pictures_without_labelled_patches_are_refused() -> None:
     class Unlabelled(TaskSource):
-        def demonstration(self, index, **how):
-            problem, response = super().demonstration(index, **how)
+        def demonstration(self, index, split="train"):
+            problem, response = super().demonstration(index, split)
             return replace(problem, meta={}), response
 
     made = PictureData(source=Unlabelled(Make24(modality="image")), pictures=3)

@@ -106,10 +106,10 @@ def made(**settings) -> JudgementData:
 
 def test_records_become_judgements_with_reasoning_from_the_label(tmp_path: Path) -> None:
     rows = [
-        row(),
-        row(response="A: 3, no: A: 5\n", correct=False),
+        row("3+3?"),
+        row("3+3?", response="A: 3, no: A: 5\n", correct=False),
         row("2+2?", response="?", correct=False),
-        row("3+3?", reasoning="I count to 6.", correct=True),
+        row("1+1?", reasoning="I count to 6.", correct=True),
     ]
     source = RecordJudgements(records(tmp_path, *rows), held_out_problems=1)
     (held_out,) = source.questions("held_out")
@@ -121,6 +121,22 @@ def test_records_become_judgements_with_reasoning_from_the_label(tmp_path: Path)
     assert first[0].reasoning == "The response ends in nothing. nothing is not 2."
     assert second[0].reasoning == "I count to 6."
     assert again == first
+
+
+def test_no_order_of_the_records_decides_which_questions_are_held_out(tmp_path: Path) -> None:
+    rows = [row(f"{n}+{n}?") for n in range(20)]
+    sides = []
+    for given in (rows, rows[::-1]):
+        source = RecordJudgements(records(tmp_path, *given), held_out_problems=5)
+        sides.append({group[0].question for group in source.held_out})
+    assert sides[0] == sides[1] and len(sides[0]) == 5
+
+
+def test_no_held_out_question_of_a_task_comes_twice() -> None:
+    asked = [pair[0].question for pair in TaskJudgements(JUDGING).questions("held_out")]
+    assert len(asked) == len(set(asked)) == 1000
+    with pytest.raises(ValueError, match=r"data\.held_out_problems=8: .* has 7 different held-out"):
+        TaskJudgements(Judging(Make24(levels=[1])), held_out_problems=8)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import torch
 from lightning.pytorch import Callback, Trainer
 
 from k15.datamodules.demonstrations import DemonstrationData
-from k15.datamodules.sources import TaskSource
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
+from k15.problems.sources import TaskSource
 from k15.runs.checkpoint_callback import Checkpoints
 from k15.runs.checkpoint_io import SealedCheckpoints
 from k15.tasks.make24 import Make24
@@ -36,7 +36,7 @@ class KillAfter(Callback):
 def fit(folder: Path, *, kill_after: int | None = None, resume: Path | None = None, **settings):
     """The weights after two epochs of nine batches, with dropout, and the tokens seen."""
     torch.manual_seed(0)
-    source = TaskSource(Make24(levels=(1, 2)))
+    source = TaskSource(Make24(levels=(1, 2)), held_out_problems=20)
     policy = tiny_policy(words=source.words, hidden_size=32, layers=1, intermediate_size=64)
     for layer in policy.model.model.layers:
         layer.self_attn.attention_dropout = DROPOUT

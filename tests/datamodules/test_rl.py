@@ -14,7 +14,6 @@ from torch import Tensor
 
 from k15.datamodules.rl import RLDataModule
 from k15.datamodules.samplers import Prioritized
-from k15.datamodules.sources import TaskSource
 from k15.engines.scripted import ScriptedEngine
 from k15.engines.sync import sync
 from k15.losses.advantages import mean_baseline
@@ -22,6 +21,7 @@ from k15.losses.mirror_descent import mirror_descent
 from k15.models.policy import Policy
 from k15.models.tiny import IMAGE, tiny_policy
 from k15.modules.rl import RLModule
+from k15.problems.sources import TaskSource
 from k15.rewards.task import TaskReward
 from k15.rollouts.collector import RolloutPlan
 from k15.sizes import Sizes

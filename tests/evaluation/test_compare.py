@@ -16,7 +16,7 @@ def run(name, verdicts, prompting="direct", benchmark="sums", question="?"):
             **dict.fromkeys(FIELDS),
             "benchmark": benchmark,
             "id": str(number),
-            "question": question,
+            "question": f"{question} {number}",
             "images": [],
         }
         for number in range(len(verdicts))
@@ -50,6 +50,16 @@ def test_one_sample_per_problem_is_mcnemars_test():
     assert pair["p_value"] == 14 / 64
     assert pair["tokens_mean"] == [103.5, 103.5]
     assert pair["difference"]["low"] < 0.5 < pair["difference"]["high"]
+
+
+def test_problems_that_ask_the_same_flip_together():
+    """Five get better and one worse, but the five are one question: 1 to 1, p 1."""
+    first, other = run("old", [[0]] * 5 + [[1]]), run("new", [[1]] * 5 + [[0]])
+    for problem in (*first.problems, *other.problems):
+        problem["question"] = "1+1?" if problem["id"] < "5" else "1+2?"
+    (pair,) = compare([first, other])["pairs"]
+    assert (pair["problems"], pair["better"], pair["worse"]) == (6, 5, 1)
+    assert pair["p_value"] == 1 > 14 / 64
 
 
 def test_samples_of_a_problem_are_averaged_first():

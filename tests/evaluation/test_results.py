@@ -29,8 +29,10 @@ def sample(id="0", index=0, *, correct=1.0, extracted="1", tokens=100, finish="s
     )
 
 
-def row(id, **groups):
-    return {"benchmark": "sums", "id": id, "groups": groups}
+def row(id, question=None, images=(), **groups):
+    words = id if question is None else question
+    fields = {"question": words, "images": list(images), "groups": groups}
+    return {"benchmark": "sums", "id": id, **fields}
 
 
 def scored(samples, rows=None, *, ungraded=(), **how):
@@ -90,6 +92,23 @@ def test_a_problem_counts_in_each_of_its_groups():
     (score,) = scored([sample("0"), sample("1", correct=0.0)], rows)
     assert score["groups"]["skills"]["area"]["accuracy"]["value"] == 1
     assert score["groups"]["skills"]["reading"]["accuracy"]["value"] == 0.5
+
+
+def test_problems_that_ask_the_same_are_one_draw():
+    """1, 1, 1, 0 of which the first three are one question: mean 3/4, residuals 3/4 and -3/4 by
+    question, error sqrt(2/1 * 2 * 9/16) / 4 = 3/8; as four draws it would be 1/4.
+    """
+    samples = [sample(id, correct=float(id != "3")) for id in "0123"]
+    rows = [row("0", "1+1?"), row("1", " 1+1?\n"), row("2", "1+1?"), row("3", "1+2?")]
+    (score,) = scored(samples, rows, pass_at=[1], majority_at=[1])
+    assert (score["problems"], score["questions"]) == (4, 2)
+    for name in ("accuracy", "pass@1", "maj@1"):
+        assert score["metrics"][name]["value"] == 0.75
+        assert score["metrics"][name]["standard_error"] == pytest.approx(3 / 8)
+    pictured = [row(id, "How?", [f"images/{id}.png"]) for id in "0123"]
+    (score,) = scored(samples, pictured)
+    assert score["questions"] == 4
+    assert score["metrics"]["accuracy"]["standard_error"] == pytest.approx(1 / 4)
 
 
 def test_broken_graders_are_counted_and_score_nothing():

@@ -24,6 +24,7 @@ def score(**fields):
     }
     groups = {"task": {"几何": {"accuracy": accuracy, "problems": 1200}}}
     entry = {"benchmark": "algebra", "prompting": "cot", "problems": 40, "samples": 4}
+    entry["questions"] = 40
     return {**entry, "ungraded": 0, "metrics": metrics, "groups": groups, **fields}
 
 
@@ -34,6 +35,11 @@ def test_scores_in_per_cent_a_half_upwards():
         "algebra    cot          40 x 4      46.3  36.0 .. 56.3    50.0    100.0      -"
         "   1,234  2,000    1.5       -",
     ]
+
+
+def test_problems_that_ask_the_same_are_said():
+    line = scores_table({"scores": [score(questions=22)]}, width=200).splitlines()[1]
+    assert line.split()[:7] == ["algebra", "cot", "40", "x", "4", "(22", "different)"]
 
 
 def test_how_answers_were_found():

@@ -7,10 +7,10 @@ import torch
 from lightning.pytorch import Trainer
 
 from k15.datamodules.pictures import PictureData
-from k15.datamodules.sources import TaskSource
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.align import AlignModule
+from k15.problems.sources import TaskSource
 from k15.tasks.make24 import Make24
 from tests.closeness import close
 from tests.modules.fitting import fit
@@ -25,7 +25,10 @@ def policy(modality: str = "image") -> Policy:
 
 def fit_pictures(module: AlignModule, pictures: int) -> Trainer:
     data = PictureData(
-        source=TaskSource(TASK), pictures=pictures, pictures_per_batch=32, held_out_pictures=20
+        source=TaskSource(TASK, held_out_problems=20),
+        pictures=pictures,
+        pictures_per_batch=32,
+        held_out_pictures=20,
     )
     return fit(module, data)
 

@@ -5,11 +5,11 @@ import torch
 from lightning.pytorch import Callback
 
 from k15.datamodules.demonstrations import DemonstrationData
-from k15.datamodules.sources import TaskSource
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
 from k15.modules.supervised import cosine
+from k15.problems.sources import TaskSource
 from k15.tasks.make24 import Make24
 from k15.types import Example
 from tests.closeness import close

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from k15.datamodules.sources import RecordSource
 from k15.problems.pictures import Picture, in_order, picture, placed
+from k15.problems.record_source import RecordSource
 from k15.problems.rows import Row
 
 IMAGE = {"type": "image"}
@@ -141,12 +141,13 @@ def test_numbered_tags_order_the_pictures() -> None:
 
 
 def source(folder: Path, *rows: dict) -> RecordSource:
-    file = folder / "rows.jsonl"
+    file, other = folder / "rows.jsonl", folder / "other.jsonl"
+    other.write_text('{"problem": "2+2?", "answer": 4}\n')
     lines = [
         {"id": str(n), "problem": "How? <image>", "answer": "1"} | r for n, r in enumerate(rows)
     ]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    return RecordSource(str(file), held_out_path=str(file), fields={"images": "images"})
+    return RecordSource(str(file), held_out_path=str(other), fields={"images": "images"})
 
 
 def test_records_to_train_on_have_pictures_too(tmp_path: Path) -> None:
@@ -161,6 +162,32 @@ def test_records_to_train_on_have_pictures_too(tmp_path: Path) -> None:
     assert [image.getpixel((0, 0)) for image in one.images] == [(255, 255, 255)]
     assert [image.getpixel((0, 0)) for image in both.images] == [(255, 0, 0), (255, 255, 255)]
     assert (none.images, none.prompt[0]["content"]) == ((), "1+1?")
+
+
+def test_pictures_are_decoded_when_they_are_looked_at_and_then_kept(tmp_path: Path) -> None:
+    """At the start the file has to be there with the head of a picture."""
+    (tmp_path / "a.png").write_bytes(noise()[:-900])
+    [problem] = source(tmp_path, {"images": "a.png"}).train
+    assert len(problem.images) == 1
+    with pytest.raises(ValueError, match=r"problem 0: .*/a\.png: cannot be read as a picture"):
+        problem.images[0].load()
+    (tmp_path / "b.png").write_bytes(png())
+    [problem] = source(tmp_path, {"images": "b.png"}).train
+    assert problem.images[0] is problem.images[0]
+
+
+def test_pictures_with_one_text_are_different_questions(tmp_path: Path) -> None:
+    """One in ten of 200 pictures is held out; the same picture twice is on one side."""
+    colours = [(n, 0, 0) for n in range(200)]
+    for n, colour in enumerate(colours):
+        (tmp_path / f"{n}.png").write_bytes(png(colour))  # type: ignore[arg-type]
+    file = tmp_path / "rows.jsonl"
+    lines = [{"problem": "How?", "answer": "1", "image": f"{n % 200}.png"} for n in range(400)]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    made = RecordSource(str(file), fields={"images": "image"})
+    sides = [{p.images[0].getpixel((0, 0)) for p in side} for side in (made.train, made.held_out)]
+    assert not sides[0] & sides[1] and len(sides[0] | sides[1]) == 200
+    assert 8 <= len(sides[1]) <= 33 and len(made.held_out) == 2 * len(sides[1])
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from k15.datamodules.sources import RecordSource
 from k15.evaluation.benchmarks.math import MathBenchmark
+from k15.problems.record_source import RecordSource
 from k15.problems.rows import Row, renamed
 
 GOLDS = [
@@ -50,7 +50,9 @@ def test_numbers_are_golds_and_ids_in_both(tmp_path: Path) -> None:
     golds: list[Any] = [4, 4.0, 0.5, "4.0"]
     lines = [{"id": n, "problem": f"{n}?", "answer": gold} for n, gold in enumerate(golds)]
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    source = RecordSource(str(file), held_out_path=str(file))
+    other = tmp_path / "other.jsonl"
+    other.write_text('{"problem": "other?", "answer": "2"}\n')
+    source = RecordSource(str(file), held_out_path=str(other))
     for problems in (source.train, MathBenchmark(str(file), name="mine").problems()):
         assert [problem.answer for problem in problems] == ["4", "4", "0.5", "4.0"]
         assert [problem.id for problem in problems] == ["0", "1", "2", "3"]

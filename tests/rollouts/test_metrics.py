@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from k15.rollouts.metrics import experience_metrics, outcome_metrics
+from k15.rollouts.metrics import certainty, experience_metrics, outcome_metrics
 from k15.types import Problem, Rollout, RolloutGroup, Segment
 
 
@@ -33,6 +33,18 @@ def test_accuracy_by_level_and_by_domain() -> None:
         "accuracy/math": 0.5,
         "accuracy/code": 0.75,
     }
+
+
+def test_how_sure_the_accuracy_is_goes_by_different_questions() -> None:
+    """1, 1 of one question and 0 of another: 2/3 off the mean each, times the root of 2*2, over 3;
+    a copy of all three changes nothing.
+    """
+    one, other = group("math", 1, 1.0), group("math", 2, 0.0)
+    asked = [replace(g, problem=replace(g.problem, prompt=({"content": t},)))
+             for g, t in ((one, "1+1?"), (one, " 1+1?"), (other, "1+2?"))]  # fmt: skip
+    expected = {"accuracy_error": pytest.approx(4 / 9), "questions": 2}
+    assert certainty(asked) == certainty(asked * 2) == expected
+    assert certainty(asked[:2]) == certainty([]) == {}
 
 
 def test_one_domain_has_no_figure_of_its_own() -> None:

@@ -14,7 +14,15 @@ import pytest
 from k15.graders.code.cases import StdinCase, read_case
 from k15.markdown import code_block
 from k15.models.tiny import word_tokenizer
-from k15.tasks.programs import OPERATORS, Programs, source, stdin_test, values_of, write
+from k15.tasks.programs import (
+    OPERATORS,
+    Programs,
+    leads_to_target,
+    source,
+    stdin_test,
+    values_of,
+    write,
+)
 from k15.types import Problem
 
 # 5 becomes 12 by 5+2 = 7, 7-1 = 6, 6*2 = 12; the program is 2n + 2
@@ -164,10 +172,10 @@ def python_passes(program: str, test: Mapping[str, Any]) -> bool:
     return result.returncode == 0 and result.stdout == test["output"]
 
 
-def test_splits_share_no_question_whatever_the_seed() -> None:
-    train = {Programs(seed=1).problem(i).prompt[0]["content"] for i in range(300)}
-    held_out = {Programs(seed=2).problem(i, "held_out").prompt[0]["content"] for i in range(100)}
-    assert not train & held_out
+def test_the_input_of_a_program_is_found_backwards() -> None:
+    """2n + 2 = 12 at 5; 2 does not divide 11, which 12 has to come from by adding 1."""
+    assert leads_to_target("+-*", (2, 1, 2)) == 5
+    assert leads_to_target("*+", (2, 1)) is None
 
 
 def test_bad_settings_are_refused_by_name() -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args, overload
+from typing import Any, ClassVar, Literal, get_args
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmarks.records import RecordBenchmark
-from k15.problems.pictures import Picture, picture, placed
+from k15.problems.lazy import LazyProblems
+from k15.problems.pictures import Picture, illustrated, picture, placed
 from k15.problems.rows import Row
 from k15.types import Problem
 
@@ -19,28 +21,6 @@ logger = logging.getLogger(__name__)
 
 MissingImages = Literal["error", "skip", "text_only"]
 SHOWN = 5  # ids that a log line names
-
-
-class PictureProblems(Sequence[Problem]):
-    """Problems whose pictures are read when the problem is asked for."""
-
-    def __init__(self, entries: Sequence[tuple[Problem, Sequence[Picture]]]) -> None:
-        self.entries = entries
-
-    def __len__(self) -> int:
-        return len(self.entries)
-
-    @overload
-    def __getitem__(self, index: int) -> Problem: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> PictureProblems: ...
-
-    def __getitem__(self, index: int | slice) -> Problem | PictureProblems:
-        if isinstance(index, slice):
-            return PictureProblems(self.entries[index])
-        problem, pictures = self.entries[index]
-        return replace(problem, images=tuple(picture.load() for picture in pictures))
 
 
 class PictureBenchmark(RecordBenchmark):
@@ -96,7 +76,7 @@ class PictureBenchmark(RecordBenchmark):
             for _, pictures in islice(entries, self.limit):
                 for picture in pictures:
                     picture.check()
-        return PictureProblems(entries)
+        return LazyProblems(partial(illustrated, *entry) for entry in entries)
 
     def pictures(self, row: Row) -> Sequence[Any]:
         """A record's pictures as it has them (`k15.problems.pictures.picture`)."""

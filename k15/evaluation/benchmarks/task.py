@@ -25,7 +25,7 @@ class TaskBenchmark(Benchmark):
     instructions: ClassVar[dict[str, str]] = {"direct": "", "cot": ""}
 
     def __init__(self, task: Task, *, size: int = 400, **asking: Any) -> None:
-        """`size` problems of the held-out split, the first ones that `stage=rl` validates on."""
+        """`size` different questions of the held-out split, the first that `stage=rl` asks."""
         self.name = task.name
         super().__init__(**asking)
         if size < 1:
@@ -34,7 +34,8 @@ class TaskBenchmark(Benchmark):
 
     def problems(self) -> Sequence[Problem]:
         """The same for the same task and seed."""
-        made = (self.task.problem(index, "held_out") for index in range(self.size))
+        numbers = self.task.held_out(self.size, f"benchmark.{self.name}.size")
+        made = (self.task.problem(number, "held_out") for number in numbers)
         return [replace(p, meta={**p.meta, "level": str(p.difficulty)}) for p in made]
 
     def grade(self, problem: Problem, response: str) -> Verdict:

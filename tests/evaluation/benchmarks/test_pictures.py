@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from k15.evaluation.benchmarks.mathvision import MathVision
-from k15.evaluation.benchmarks.pictures import PictureProblems
 from k15.problems.pictures import Picture
 
 
@@ -52,7 +51,9 @@ def test_skipped_and_asked_without(rows: Path) -> None:
     assert [problem.id for problem in skipping.problems()] == ["0"]
     assert skipping.left_out == ["1", "2"]
     blind = MathVision(str(rows), missing_images="text_only").problems()
-    assert [(p.images, p.prompt[0]["content"]) for p in blind] == [((), "How many?  Count.")] * 3
+    assert [(tuple(p.images), p.prompt[0]["content"]) for p in blind] == [
+        ((), "How many?  Count.")
+    ] * 3
 
 
 def test_a_setting_that_does_not_exist_is_refused(rows: Path) -> None:
@@ -67,13 +68,14 @@ def test_no_picture_at_all_says_where_it_looked(rows: Path, tmp_path: Path) -> N
         MathVision(str(rows), missing_images="skip", images=str(elsewhere)).problems()
 
 
-def test_pictures_are_read_when_their_problem_is_asked_for(rows: Path) -> None:
+def test_pictures_are_read_when_they_are_looked_at(rows: Path) -> None:
     benchmark = MathVision(str(rows), limit=1)
     problems = benchmark.problems()
-    assert isinstance(problems, PictureProblems) and isinstance(problems[:1], PictureProblems)
     (rows.parent / "images" / "0.jpg").unlink()
+    problem = problems[:1][0]
+    assert problem.id == "0" and len(problem.images) == 1
     with pytest.raises(ValueError, match=r"images/0\.jpg: cannot be read as a picture"):
-        problems[0]
+        problem.images[0]
 
 
 def test_bytes_of_a_data_set_are_pictures_too(rows: Path) -> None:

@@ -5,7 +5,8 @@ from random import Random
 import pytest
 
 from k15.evaluation.benchmarks.task import TaskBenchmark
-from k15.tasks.base import is_held_out
+from k15.problems.sources import TaskSource
+from k15.questions import fingerprint_of
 from k15.tasks.make24 import Make24
 
 
@@ -14,7 +15,8 @@ def test_gold_answers_score_100_percent_and_wrong_ones_none() -> None:
     benchmark = TaskBenchmark(task, size=50)
     problems = benchmark.problems()
     assert benchmark.name == "make24" and len(problems) == 50
-    assert all(is_held_out(problem) for problem in problems)
+    assert len({fingerprint_of(problem) for problem in problems}) == 50
+    assert [problem.id for problem in problems] == [p.id for p in TaskSource(task).held_out[:50]]
     assert {problem.meta["level"] for problem in problems} == set("12345")
     for problem in problems:
         verdict = benchmark.grade(problem, f"<think>no</think>\\boxed{{{problem.answer}}}")
@@ -35,3 +37,5 @@ def test_a_demonstration_that_ends_in_an_answer_is_right() -> None:
 def test_no_problem_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="benchmark make24: size=0 must be at least 1"):
         TaskBenchmark(Make24(), size=0)
+    with pytest.raises(ValueError, match=r"benchmark\.make24\.size=9: .* has 7 different held-out"):
+        TaskBenchmark(Make24(levels=[1]), size=9).problems()

@@ -12,10 +12,11 @@ import pytest
 from k15 import runs
 from k15.config import build, load
 from k15.datamodules.demonstrations import DemonstrationData
-from k15.datamodules.mixture import MixedSource
 from k15.datamodules.pictures import PictureData
-from k15.datamodules.sources import RecordSource, TaskSource, demonstrations
 from k15.models.tiny import tiny_policy, word_tokenizer
+from k15.problems.mixture import MixedSource
+from k15.problems.record_source import RecordSource
+from k15.problems.sources import TaskSource, demonstrations
 from k15.rewards.scorer import Scorer
 from k15.tasks.make24 import Make24
 from k15.tasks.programs import Programs
@@ -28,7 +29,10 @@ VERIFIED_BY = {"math": "answer", "vision": "answer", "code": "code"}
 
 def mixed(weights: dict[str, float] | None = None, problems: int = 6, **settings) -> MixedSource:
     tasks = {"math": Make24(), "code": Programs(), "vision": Make24(modality="image")}
-    sources = {name: TaskSource(task, train_problems=problems) for name, task in tasks.items()}
+    sources = {
+        name: TaskSource(task, train_problems=problems, held_out_problems=20)
+        for name, task in tasks.items()
+    }
     return MixedSource(sources, weights=weights, **settings)
 
 
@@ -57,9 +61,9 @@ def test_pools_follow_each_other_and_both_forms_of_a_question_keep_apart() -> No
 
 
 def test_what_a_task_gives_is_unchanged_but_for_its_id() -> None:
-    alone = TaskSource(Programs()).demonstration(4, give_up=(0.5,), max_trials=4)
+    alone = TaskSource(Programs()).demonstration(4)
     mix = mixed({"math": 1e-9, "code": 1.0, "vision": 1e-9})
-    problem, response = mix.demonstration(4, give_up=(0.5,), max_trials=4)
+    problem, response = mix.demonstration(4)
     assert problem.id == f"code/{alone[0].id}" and response == alone[1]
     assert (problem.prompt, problem.tests) == (alone[0].prompt, alone[0].tests)
 
@@ -89,11 +93,11 @@ def test_one_source_of_free_text_makes_it_free_text(tmp_path: Path) -> None:
 def test_demonstrations_follow_the_weights_and_their_number() -> None:
     """Of 600, the shares 1/2, 1/3, 1/6 give 300, 200, 100; the standard deviation is at most 13."""
     source = mixed({"math": 3.0, "code": 2.0, "vision": 1.0})
-    drawn = [source.demonstration(i, give_up=(1.0,), max_trials=1) for i in range(600)]
+    drawn = [source.demonstration(i) for i in range(600)]
     counts = Counter(problem.domain for problem, _ in drawn)
     for domain, expected in {"math": 300, "code": 200, "vision": 100}.items():
         assert abs(counts[domain] - expected) < 52  # four standard deviations
-    again = [source.demonstration(i, give_up=(1.0,), max_trials=1) for i in range(20)]
+    again = [source.demonstration(i) for i in range(20)]
     assert [(p.id, r) for p, r in again] == [(p.id, r) for p, r in drawn[:20]]
 
 
@@ -125,7 +129,7 @@ def test_stages_of_the_vision_tower_pass_over_what_has_no_picture() -> None:
     )
     shown.setup("fit")
     assert all(example.images for example in (*shown.train, *shown.held_out))
-    every = islice(demonstrations(source, 0, "train", give_up=(1.0,), max_trials=1), 60)
+    every = islice(demonstrations(source, 0, "train"), 60)
     assert {problem.domain for problem, _ in every} == {"math", "code", "vision"}
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from random import Random
 
-from k15.datamodules.sources import ProblemSource
-from k15.tasks.base import Split
+from k15.problems.lazy import LazyProblems
+from k15.problems.sources import DemonstratedSource
+from k15.questions import Split
 from k15.types import Problem
 
 
@@ -20,7 +22,7 @@ class MixedSource:
 
     def __init__(
         self,
-        sources: Mapping[str, ProblemSource],
+        sources: Mapping[str, DemonstratedSource],
         *,
         weights: Mapping[str, float] | None = None,
         max_response_tokens: int | None = None,
@@ -44,27 +46,25 @@ class MixedSource:
         self.words = union([source.words for source in self.sources.values()])
         longest = max(source.max_response_tokens for source in self.sources.values())
         self.max_response_tokens = longest if max_response_tokens is None else max_response_tokens
-        self.train = [
-            named(name, problem)
-            for name, source in self.sources.items()
-            for problem in source.train[:train_problems]
-        ]
-        self.held_out = [
-            named(name, problem)
-            for name, source in self.sources.items()
-            for problem in source.held_out[:held_out_problems]
-        ]
+        given = self.sources.items()
+        self.train = pool({name: source.train[:train_problems] for name, source in given})
+        self.held_out = pool({name: source.held_out[:held_out_problems] for name, source in given})
 
-    def demonstration(
-        self, index: int, *, give_up: Sequence[float], max_trials: int, split: Split = "train"
-    ) -> tuple[Problem, str]:
+    def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, str]:
         """Demonstration number `index` of the source that is drawn by weight for this index."""
         rng = Random(f"mixture {index}")
         (name,) = rng.choices(list(self.sources), list(self.weights.values()))
-        problem, response = self.sources[name].demonstration(
-            index, give_up=give_up, max_trials=max_trials, split=split
-        )
+        problem, response = self.sources[name].demonstration(index, split)
         return named(name, problem), response
+
+
+def pool(pools: Mapping[str, Sequence[Problem]]) -> LazyProblems:
+    """The problems of all sources, one after the other, made when they are asked for."""
+    return LazyProblems(
+        partial(lambda name, problems, index: named(name, problems[index]), name, problems, index)
+        for name, problems in pools.items()
+        for index in range(len(problems))
+    )
 
 
 def named(source: str, problem: Problem) -> Problem:
@@ -80,7 +80,7 @@ def union(words: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
 
 
 def checked_weights(
-    weights: Mapping[str, float] | None, sources: Mapping[str, ProblemSource]
+    weights: Mapping[str, float] | None, sources: Mapping[str, DemonstratedSource]
 ) -> dict[str, float]:
     """One positive weight per source, in the order of the sources."""
     given = dict.fromkeys(sources, 1.0) if weights is None else dict(weights)

@@ -1,14 +1,14 @@
-"""Records become problems or are refused by line and reason; pools and demonstrations."""
+"""Records become problems or are refused by line and reason; both sides by what they ask."""
 
 import json
 from itertools import islice
 from pathlib import Path
+from random import Random
 
 import pytest
 
-from k15.datamodules.sources import NoDemonstration, RecordSource, TaskSource, demonstrations
-from k15.tasks.make24 import Make24
-from k15.tasks.programs import Programs
+from k15.problems.record_source import RecordSource
+from k15.problems.sources import NoDemonstration, demonstrations
 
 MATH = Path(__file__).parents[2] / ".." / "shared" / "data" / "math" / "math_train.jsonl"
 
@@ -24,11 +24,17 @@ def rows(count: int) -> list[object]:
     ]
 
 
+def answers(path: str, **settings: object) -> list[set[str | None]]:
+    """What the two sides are about: in `rows` every answer stands for its question."""
+    source = RecordSource(path, **settings)  # type: ignore[arg-type]
+    return [{problem.answer for problem in side} for side in (source.train, source.held_out)]
+
+
 def test_records_become_problems(tmp_path: Path) -> None:
     file = write(tmp_path / "a.jsonl", rows(100))
     source = RecordSource(file, instruction="Box it.", held_out_problems=5)
     few = RecordSource(file, instruction="Box it.", train_problems=3)
-    assert few.train == source.train[:3]
+    assert list(few.train) == list(source.train[:3])
     assert len(source.held_out) == 5
     questions = {p.prompt[0]["content"] for p in source.train}
     assert not questions & {p.prompt[0]["content"] for p in source.held_out}
@@ -84,17 +90,55 @@ def test_all_of_math_train_becomes_problems() -> None:
     assert 600 < len(source.held_out) < 900  # one in ten
     levels = [p.difficulty for p in (*source.train, *source.held_out)]
     assert levels.count(None) == 2 and levels.count(1) == 564  # as data/README.md counts them
-    problem, response = source.demonstration(0, give_up=(0.5,), max_trials=1)
+    problem, response = source.demonstration(0)
     assert response == f"\\boxed{{{problem.answer}}}"
 
 
-def test_a_task_pool_is_made_on_demand_and_stays() -> None:
-    source = TaskSource(Make24(), train_problems=30, held_out_problems=20)
-    assert len(source.train) == 30 and len(source.held_out) == 20
-    assert source.train[-1] is source.train[29]
-    assert len({problem.id for problem in (*source.train, *source.held_out)}) == 50
-    with pytest.raises(IndexError):
-        source.train[30]
+def test_the_split_goes_by_the_question_alone(tmp_path: Path) -> None:
+    """Another instruction, order, spacing or further column changes nothing."""
+    given = rows(200)
+    expected = answers(write(tmp_path / "a.jsonl", given))
+    assert answers(str(tmp_path / "a.jsonl"), instruction="Box it.") == expected
+    shuffled = Random(0).sample(given, len(given))
+    spaced = [{**row, "problem": row["problem"].replace(" ", "  ") + "\n", "x": 1} for row in given]
+    for number, other in enumerate((shuffled, spaced, [{**row, "level": 5} for row in given])):
+        assert answers(write(tmp_path / f"{number}.jsonl", other)) == expected
+    assert answers(write(tmp_path / "b.jsonl", given[:100])) == [
+        {answer for answer in side if int(answer or 0) < 200} for side in expected
+    ]
+
+
+def test_of_many_held_out_questions_no_order_chooses(tmp_path: Path) -> None:
+    given = rows(200)
+    few = answers(write(tmp_path / "a.jsonl", given), held_out_problems=5)
+    assert len(few[1]) == 5
+    assert answers(write(tmp_path / "b.jsonl", given[::-1]), held_out_problems=5) == few
+    more = answers(str(tmp_path / "a.jsonl"), held_out_problems=10)
+    assert few[0] == more[0] and few[1] < more[1]
+
+
+def test_records_that_ask_the_same_are_on_one_side(tmp_path: Path) -> None:
+    twice = [*rows(100), *({**row, "problem": row["problem"] + " "} for row in rows(100))]
+    train, held_out = answers(write(tmp_path / "a.jsonl", twice))
+    assert len(train) + len(held_out) == 100 and not train & held_out
+
+
+def test_questions_of_the_held_out_file_are_left_out_and_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ten of the twelve training records: two stay."""
+    file = write(tmp_path / "a.jsonl", rows(12))
+    other = write(tmp_path / "b.jsonl", rows(10))
+    source = RecordSource(file, held_out_path=other, held_out_problems=3, instruction="Box it.")
+    assert [problem.answer for problem in source.train] == ["20", "22"]
+    assert len(source.held_out) == 3
+    said = capsys.readouterr().out
+    assert said.startswith(
+        f"data.held_out_path={other!r} asks what 10 of the training problems ask"
+    )
+    assert said.endswith(f"left out: {', '.join(f'{file}:{n}' for n in range(1, 6))}, ...\n")
+    with pytest.raises(ValueError, match="no training problems among 12 records"):
+        RecordSource(file, held_out_path=file)
 
 
 def test_a_missing_solution_is_no_boxed_answer(tmp_path: Path) -> None:
@@ -103,36 +147,19 @@ def test_a_missing_solution_is_no_boxed_answer(tmp_path: Path) -> None:
     for place in (0, 1, 2):
         del records[place]["solution"]
     file = write(tmp_path / "a.jsonl", records)
-    patience = {"give_up": (0.5,), "max_trials": 1}
     source = RecordSource(file, demonstrate="solution")
     lacking = next(i for i, p in enumerate(source.train) if "solution" not in p.meta)
     with pytest.raises(ValueError, match=r"problem .*: .*a.jsonl:\d has no solution") as error:
-        source.demonstration(lacking, **patience)
+        source.demonstration(lacking)
     for way_out in ("data.fields.solution=", "data.demonstrate=answer"):
         assert way_out in str(error.value)
     with pytest.raises(NoDemonstration):
-        list(islice(demonstrations(source, 0, "train", **patience), 40))
+        list(islice(demonstrations(source, 0, "train"), 40))
     told: dict[str, str] = {}
-    drawn = demonstrations(source, 0, "train", **patience, refuse=told.__setitem__)
+    drawn = demonstrations(source, 0, "train", refuse=told.__setitem__)
     assert all(response.startswith("So ") for _, response in islice(drawn, 80))
     assert told.keys() == {p.id for p in source.train if "solution" not in p.meta}
     whole = next(i for i, p in enumerate(source.train) if "solution" in p.meta)
-    assert source.demonstration(whole, **patience)[1].startswith("So ")
-    boxed = RecordSource(file, demonstrate="answer").demonstration(lacking, **patience)[1]
+    assert source.demonstration(whole)[1].startswith("So ")
+    boxed = RecordSource(file, demonstrate="answer").demonstration(lacking)[1]
     assert boxed == f"\\boxed{{{source.train[lacking].answer}}}"
-
-
-def test_demonstrations_are_endless_and_repeatable() -> None:
-    source = TaskSource(Make24(), train_problems=3)
-    first = source.demonstration(1000, give_up=(0.0, 0.5), max_trials=4)
-    assert first == source.demonstration(1000, give_up=(0.0, 0.5), max_trials=4)
-    assert first[1].startswith("<think>")
-
-
-def test_a_level_or_form_that_the_task_does_not_have():
-    with pytest.raises(ValueError, match=r"task\.levels: make24 has levels 1 to 5, not 9"):
-        TaskSource(Make24(levels=(1, 9)))
-    with pytest.raises(
-        ValueError, match=r"'programs' has no picture form; use task\.modality=text"
-    ):
-        TaskSource(Programs(modality="image"))

@@ -1,0 +1,58 @@
+"""When two problems ask the same question, and on which side of a split a question falls."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal
+
+from k15.types import Message, Problem
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Split = Literal["train", "held_out"]
+
+
+def fingerprint(text: str, pictures: Iterable[bytes] = ()) -> str:
+    """64 hex digits, the same for the same question: its words, however they are spaced, and its
+    pictures in their order, each as the digest of what it holds.
+    """
+    words = " ".join(text.split()).encode(errors="surrogatepass")
+    parts = [hashlib.sha256(words).digest(), *pictures]
+    return hashlib.sha256(b"".join(parts)).hexdigest()
+
+
+def fingerprint_of(problem: Problem) -> str:
+    """A problem's question, as its source knows it (`meta["question"]`, without what is asked of
+    the answer's form), else as it stands. Text and picture of one question ask the same
+    (`meta["twin"]`).
+    """
+    if "question" in problem.meta:
+        return str(problem.meta["question"])
+    if "twin" in problem.meta:
+        return fingerprint(str(problem.meta["twin"]))
+    return fingerprint(text_of(problem.prompt), map(pixels_digest, problem.images))
+
+
+def pixels_digest(image: Image) -> bytes:
+    """What tells a picture from others, by its pixels."""
+    return hashlib.sha256(repr((image.mode, image.size)).encode() + image.tobytes()).digest()
+
+
+def text_of(prompt: Sequence[Message]) -> str:
+    """The text of all messages, without the places of pictures."""
+    contents = (message["content"] for message in prompt)
+    texts = (
+        [content] if isinstance(content, str) else [item.get("text", "") for item in content]
+        for content in contents
+    )
+    return "\n".join("".join(parts) for parts in texts)
+
+
+def is_held_out(fingerprint: str, one_in: int) -> bool:
+    """Whether a question belongs to the held-out split, to which one in so many do.
+
+    It goes by the question alone: no seed, no order and no other question changes it.
+    """
+    return int(fingerprint, 16) % one_in == 0
