@@ -119,14 +119,14 @@ class WordProblems(Task):
             meta={"steps": tuple(steps)},
         )
 
-    def demonstrate(self, problem: Problem, rng: Random, *, max_trials: int, give_up: float) -> str:
+    def demonstrate(self, problem: Problem, rng: Random) -> str:  # type: ignore[override]
         """The totals one after the other; there is nothing to search."""
         return " ".join([*problem.meta["steps"], f"The answer is \\boxed{{{problem.answer}}}."])
 
     def check(self, problem: Problem, response: str) -> float:
         """1.0 if the last box after all thoughts holds the number."""
         boxes = BOX.findall(conclusion(response))
-        return float(bool(boxes) and int(boxes[-1]) == int(problem.answer))
+        return float(bool(boxes) and boxes[-1].lstrip("0") == problem.answer)
 
 
 def _event(rng: Random, total: int) -> tuple[Kind, int]:
