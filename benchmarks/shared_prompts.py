@@ -18,10 +18,10 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from k15.models.batching import Layout, micro_batches
+from k15.models.layouts.attention import attend_by_sequences
+from k15.models.layouts.batching import Layout, micro_batches
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
-from k15.models.sequence_attention import attend_by_sequences
 from k15.models.tiny import tiny_policy
 from k15.problems.sources import TaskSource
 from k15.tasks.make24 import Make24

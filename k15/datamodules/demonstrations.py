@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Sampler
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.datamodules.usable import Usable
-from k15.models.batching import cut, expanded_length
+from k15.models.layouts.batching import cut, expanded_length
 from k15.models.policy import Policy
 from k15.problems.sources import Demonstrator, demonstrations
 from k15.questions import Split

@@ -9,7 +9,7 @@ from torch import nn
 
 from k15.losses.language import cross_entropy
 from k15.losses.terms import Terms
-from k15.models.batching import collate, preferred_layout
+from k15.models.layouts.batching import collate, preferred_layout
 from k15.models.logps import response_predictions
 from k15.models.policy import Policy
 from k15.modules.supervised import SupervisedModule

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from k15.losses.policy_loss import LossInputs
-from k15.models.batching import Layout, micro_batches
+from k15.models.layouts.batching import Layout, micro_batches
 from k15.models.policy import Policy
 from k15.types import Example, PackedBatch, Rollout, RolloutGroup
 

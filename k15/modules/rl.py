@@ -24,7 +24,7 @@ from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
 from k15.losses.advantages import carries_signal, check_advantage
 from k15.losses.policy_loss import LossInputs, PolicyLoss
-from k15.models.batching import preferred_layout
+from k15.models.layouts.batching import preferred_layout
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule

@@ -5,9 +5,9 @@ import torch
 
 from k15.losses.mirror_descent import mirror_descent
 from k15.losses.policy_loss import LossInputs
-from k15.models.batching import collate, micro_batches
+from k15.models.layouts.attention import attend_by_sequences
+from k15.models.layouts.batching import collate, micro_batches
 from k15.models.logps import response_logps
-from k15.models.sequence_attention import attend_by_sequences
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Example

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from k15.models.batching import collate
+from k15.models.layouts.batching import collate
 from k15.models.logps import response_logps
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24

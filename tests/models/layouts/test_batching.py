@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from k15.models.batching import collate, cut, expanded_length, preferred_layout
+from k15.models.layouts.batching import collate, cut, expanded_length, preferred_layout
 from k15.models.tiny import IMAGE, VISION_END, VISION_START, tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Example

@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from k15.models.targets import picture_features, response_targets
+from k15.models.layouts.targets import picture_features, response_targets
 from k15.types import Example, PackedBatch, SequencePlaces
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@ from dataclasses import replace
 import pytest
 import torch
 
-from k15.models.batching import collate, micro_batches, preferred_layout
+from k15.models.layouts.attention import attend_by_sequences
+from k15.models.layouts.batching import collate, micro_batches, preferred_layout
+from k15.models.layouts.shared import by_prompt, cut_shared
 from k15.models.logps import response_logps
-from k15.models.sequence_attention import attend_by_sequences
-from k15.models.shared_prompts import by_prompt, cut_shared
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Example

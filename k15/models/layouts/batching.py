@@ -3,7 +3,7 @@
 Three layouts with the same gradients. Bucketed: sequences of similar length side by side, padded on
 the right; causal attention never looks at the padding, so no mask is needed. Packed: all sequences
 end to end in one row, for devices whose attention takes variable lengths. Shared: in one row too,
-and a prompt that several have in common stands there once (k15/models/shared_prompts.py).
+and a prompt that several have in common stands there once (k15/models/layouts/shared.py).
 
 Legend: S sequences, B rows, L longest row, A axes of rotary positions.
 """
@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from k15.models.layouts.attention import attend_by_sequences
+from k15.models.layouts.shared import collate_shared, cut_shared
+from k15.models.layouts.targets import picture_features, response_targets
 from k15.models.policy import Expanded, Policy
-from k15.models.sequence_attention import attend_by_sequences
-from k15.models.shared_prompts import collate_shared, cut_shared
-from k15.models.targets import picture_features, response_targets
 from k15.types import Example, PackedBatch
 
 Layout = Literal["bucketed", "packed", "shared"]
