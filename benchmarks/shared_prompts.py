@@ -3,7 +3,7 @@
     python benchmarks/shared_prompts.py       --help lists the options
 
 32 problems with 8 responses each go forward and backward through random weights, without optimizer
-and rollouts: once as `share_prompts: true` lays them out, once side by side with padding, by turns
+and rollouts: once as `layout: shared` lays them out, once side by side with padding, by turns
 in one process on one thread. Gradients are compared first. The seconds are CPU seconds.
 """
 
@@ -18,8 +18,9 @@ from statistics import median
 import torch
 from torch import Tensor
 
-from k15.models.layouts.attention import attend_by_sequences
-from k15.models.layouts.batching import Layout, micro_batches
+from k15.models.layouts.base import Layout, micro_batches
+from k15.models.layouts.bucketed import Bucketed
+from k15.models.layouts.shared import Shared
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
@@ -29,7 +30,7 @@ from k15.types import Example
 
 PROBLEMS, SAMPLES = 32, 8
 TOKENS_PER_MICROBATCH = 4096
-LAYOUTS: tuple[Layout, ...] = ("shared", "bucketed")
+LAYOUTS: tuple[Layout, ...] = (Shared(), Bucketed())
 LARGER = {"hidden_size": 192, "layers": 5, "intermediate_size": 512}
 CASES = {  # modality, sizes, prompt tokens (0: the task's own), mean response tokens
     "text, 115k": ("text", {}, 0, 55),
@@ -59,7 +60,7 @@ def gradient(policy: Policy, examples: Sequence[Example], layout: Layout) -> Ten
     """Of the mean log-probability, over all micro-batches."""
     policy.model.zero_grad()
     count = sum(len(example.response_tokens) for example in examples)
-    for _, batch in micro_batches(policy, examples, TOKENS_PER_MICROBATCH, layout):
+    for _, batch in micro_batches(layout, policy, examples, TOKENS_PER_MICROBATCH):
         (response_logps(policy, batch).sum() / count).backward()
     return torch.cat([p.grad.flatten() for p in policy.model.parameters() if p.grad is not None])
 
@@ -76,7 +77,6 @@ def report(name: str, repetitions: int) -> None:
     task = Make24(modality=modality)
     policy = tiny_policy(words=task.words, modality=modality, **sizes)
     examples = examples_of(policy, task, prompt_tokens, mean)
-    attend_by_sequences(policy.model)
     shared, bucketed = (gradient(policy, examples, layout) for layout in LAYOUTS)
     difference = float((shared - bucketed).abs().max() / bucketed.abs().max())
     pairs = [[seconds(policy, examples, each) for each in LAYOUTS] for _ in range(repetitions)]

@@ -241,20 +241,19 @@ class PackedBatch:
     """S sequences laid out for one forward pass: padded side by side, or in one row.
 
     Either way the model sees `tokens` [B, L]: bucketed, B = S rows with padding on the right;
-    packed, B = 1 row of all sequences end to end, which `sequence_lengths` keeps apart; shared, a
-    row in which each prompt stands once, and `places` says what belongs together. `source_index`
-    says where each response token is predicted.
+    packed, B = 1 row of all sequences end to end, whose positions restart; shared, a row in which
+    each prompt stands once, and `places` says what belongs together. `source_index` says where each
+    response token is predicted.
     """
 
     tokens: Tensor
     """[B, L] token ids, pictures expanded to one placeholder per visual token."""
     positions: Tensor
-    """[B, L], or [3, B, L] for models with multimodal rotary positions; restarts at 0 in each
-    sequence.
+    """[B, L], or for models with multimodal rotary positions [3, B, L], [4, B, L] if packed;
+    restarts at 0 in each sequence.
     """
     sequence_lengths: tuple[int, ...]
     """[S] true lengths."""
-    packed: bool
     places: SequencePlaces | None = None
     features: Mapping[str, Tensor] = field(default_factory=dict)
     """Picture inputs under the names the model's forward takes (pixel_values, image_grid_thw,

@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Sampler
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.datamodules.usable import Usable
-from k15.models.layouts.batching import cut, expanded_length
+from k15.models.layouts.base import expanded_length
+from k15.models.layouts.bucketed import side_by_side
 from k15.models.policy import Policy
 from k15.problems.sources import Demonstrator, demonstrations
 from k15.questions import Split
@@ -34,7 +35,7 @@ class LengthBuckets(Sampler[list[int]]):
         pool_tokens = pool_batches * tokens_per_batch
         self.batches: list[list[int]] = []
         for pool in _pools(order, lengths, pool_tokens):
-            cuts = cut([lengths[i] for i in pool], tokens_per_batch, "bucketed")
+            cuts = side_by_side([lengths[i] for i in pool], tokens_per_batch)
             self.batches += [[pool[i] for i in batch] for batch in cuts]
         Random(seed + 1).shuffle(self.batches)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TypeVar
 
-from k15.models.layouts.batching import expanded_length
+from k15.models.layouts.base import expanded_length
 from k15.models.policy import Policy
 from k15.types import Example
 

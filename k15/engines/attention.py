@@ -1,8 +1,7 @@
 """Attention of one query per row, as decoding has it.
 
 scaled_dot_product_attention is slow at that on a CPU, and copies the keys of grouped-query models.
-transformers' AttentionInterface lets another function take its place
-(https://huggingface.co/docs/transformers/attention_interface).
+While a model decodes, another function takes its place.
 
 Legend: B rows, K key-value heads, X = B * K, G query heads per key-value head, L positions, D head
 dimension.
@@ -17,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+from k15.models.attention import attending
 
 NAME = "k15_decode"
 
@@ -63,25 +62,12 @@ def window_mask(mask_B11L: Tensor, sliding_window: int) -> Tensor:
 
 @contextmanager
 def decoding(model: Any) -> Iterator[None]:
-    """Evaluation mode and `decode_attention`; afterwards each module and config is as before.
-
-    A model set to "eager" keeps its own attention, which may have terms in it that no other has.
-    """
+    """Evaluation mode and `decode_attention`; afterwards each module and config is as before."""
     trained = [module for module in model.modules() if module.training]
-    decoder = list(model.get_decoder().modules())
-    configs = {id(module.config): module.config for module in decoder if hasattr(module, "config")}
-    before = [(config, config._attn_implementation) for config in configs.values()]
     try:
         model.eval()
-        for config, implementation in before:
-            config._attn_implementation = "eager" if implementation == "eager" else NAME
-        yield
+        with attending(model, NAME, decode_attention):
+            yield
     finally:
-        for config, implementation in before:
-            config._attn_implementation = implementation
         for module in trained:
             module.training = True
-
-
-ALL_ATTENTION_FUNCTIONS.register(NAME, decode_attention)
-ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, sdpa_mask)

@@ -16,12 +16,11 @@ from k15.engines.attention import decoding
 from k15.engines.decode_loop import DecodeLoop, Job
 from k15.engines.prefill import Prompt
 from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
+from k15.models.support import refusal
 from k15.weights.full import load_full_weights
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
-
-ATTENTION = {"full_attention", "sliding_attention"}
 
 
 class TransformersEngine(RolloutEngine):
@@ -30,8 +29,7 @@ class TransformersEngine(RolloutEngine):
 
     `slots` responses are decoded side by side; their keys and values take slots * positions of the
     longest one. `tokens_per_prefill` bounds the prompts of one prefill; a longer prompt is
-    prefilled alone. Raises ValueError for models whose attention is other than full or
-    sliding-window.
+    prefilled alone. Raises ValueError for models that the slot cache is not right for.
     """
 
     def __init__(
@@ -117,17 +115,6 @@ class TransformersEngine(RolloutEngine):
 
 def check_attention(policy: Policy) -> None:
     """Raise ValueError if a decode step could not see what the model's own forward sees."""
-    config = policy.model.config.get_text_config()
-    name, kinds = policy.model.config.name_or_path, set(getattr(config, "layer_types", None) or ())
-    if kinds - ATTENTION:
-        raise ValueError(
-            f"model.path={name!r} has layers of type {sorted(kinds - ATTENTION)}, which have no "
-            "slot cache; choose engine=vllm"
-        )
-    window = getattr(config, "sliding_window", None) or policy.context
-    if config._attn_implementation == "eager" and window < policy.context:
-        raise ValueError(
-            f"model.path={name!r} has attention eager and a sliding window of {window} tokens, "
-            f"shorter than its context of {policy.context}; set its attention to sdpa or choose "
-            "engine=vllm"
-        )
+    if reason := policy.support.engine:
+        reason = f"engine=transformers cannot decode it: {reason}"
+        raise refusal(policy.path, policy.model.config, reason)

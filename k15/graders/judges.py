@@ -13,7 +13,7 @@ import torch
 
 from k15.engines.protocol import Request, RolloutEngine, Sampling
 from k15.graders.base import GraderFailure, Verdict
-from k15.models.layouts.batching import cut
+from k15.models.layouts.bucketed import side_by_side
 from k15.models.policy import load_policy
 from k15.models.value_head import load_value_policy, scores
 from k15.tasks.judging import judging_problem, read_verdict
@@ -60,7 +60,7 @@ class ValueJudge(Judge):
         """One verdict per prompt, with the probability of being correct."""
         verdicts: dict[int, Judged] = {}
         lengths = [len(prompt) for prompt in prompts]
-        for chosen in cut(lengths, self.tokens_per_batch, "bucketed"):
+        for chosen in side_by_side(lengths, self.tokens_per_batch):
             found = scores(self.policy, [prompts[i] for i in chosen]).sigmoid().tolist()
             for i, probability in zip(chosen, found, strict=True):
                 verdicts[i] = Verdict(correct=probability, how="value head")

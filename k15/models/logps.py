@@ -9,20 +9,26 @@ B rows, L longest row, V vocabulary.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
+from k15.models.layouts.attention import attending_by_sequences
 from k15.models.policy import Policy
 from k15.types import PackedBatch
 
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
 Figures = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 """Of logits [C, V] and targets [C]: [C] each."""
-RESCALINGS = ("logit_scale", "logits_scaling", "lm_head_multiplier", "logits_soft_cap")
+MULTIPLIERS = ("logit_scale", "lm_head_multiplier", "output_multiplier")
+CAPS = ("final_logit_softcapping", "logits_soft_cap")
 
 
 def response_logps(
@@ -36,8 +42,7 @@ def response_logps(
     there is none.
 
     Gradients flow. At most `tokens_per_chunk` × V logits exist at once: with more than one chunk,
-    each is computed again in the backward pass. Raises ValueError if either number is not above 0,
-    or if the model rescales its logits in a way not known here.
+    each is computed again in the backward pass. Raises ValueError if either number is not above 0.
     """
     (logp_SR,) = _of_responses(policy, batch, _logps, temperature, tokens_per_chunk)
     return logp_SR
@@ -63,7 +68,6 @@ def _of_responses(
         raise ValueError(
             f"temperature={temperature}, tokens_per_chunk={tokens_per_chunk}: both must be above 0"
         )
-    _check_logits(policy)
     # a source of 0 may be real: a one-token prompt that comes first; the mask tells if it matters
     real_SR = (batch.source_index > 0) | batch.mask
     hidden_NH = last_hidden(policy, batch).flatten(0, 1)[batch.source_index[real_SR]]
@@ -95,31 +99,23 @@ def last_hidden(policy: Policy, batch: PackedBatch) -> Tensor:
     The base model is called, not `policy.model`: parameters that are sharded by the whole model
     need its hooks around this call and the output embedding's.
     """
-    options: dict[str, Any] = dict(batch.features)
-    if batch.places is not None:  # a mask that no other attention would take keeps its place
-        options |= {"places": batch.places, "attention_mask": batch.mask.new_empty(1, 1, 0, 0)}
-    outputs = policy.model.base_model(
-        input_ids=batch.tokens, position_ids=_position_ids(batch), use_cache=False, **options
-    )
+    inputs = {"input_ids": batch.tokens, "position_ids": batch.positions, **batch.features}
+    if batch.places is None:
+        return policy.model.base_model(**inputs, use_cache=False).last_hidden_state
+    # a mask that no other attention would take keeps the place of the one that is not needed
+    no_mask = batch.mask.new_empty(1, 1, 0, 0)
+    with attending_by_sequences(policy.model, batch.places):
+        outputs = policy.model.base_model(**inputs, attention_mask=no_mask, use_cache=False)
     return outputs.last_hidden_state
-
-
-def _position_ids(batch: PackedBatch) -> Tensor:
-    """As the model's forward takes them.
-
-    Multimodal positions of a packed row get a first axis that counts the tokens of each sequence:
-    it is the one transformers looks at to tell sequences apart.
-    """
-    if not batch.packed or batch.positions.ndim == 2:
-        return batch.positions
-    text = torch.cat([torch.arange(length) for length in batch.sequence_lengths])
-    return torch.cat([text.to(batch.positions.device).expand(1, 1, -1), batch.positions])
 
 
 def _logits(policy: Policy, hidden_CH: Tensor, temperature: float) -> Tensor:
     """[C, V] float32."""
+    config = policy.model.config.get_text_config()
     logits_CV = policy.model.get_output_embeddings()(hidden_CH).float()
-    cap = getattr(policy.model.config.get_text_config(), "final_logit_softcapping", None)
+    scale, cap = logits_scale(config), logits_cap(config)
+    if scale != 1.0:
+        logits_CV = logits_CV * scale
     if cap is not None:
         logits_CV = torch.tanh(logits_CV / cap) * cap
     if temperature != 1.0:
@@ -137,15 +133,16 @@ def _predictions(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
     return (*_logps(logits_CV, targets_C), logits_CV.argmax(-1) == targets_C)
 
 
-def _check_logits(policy: Policy) -> None:
-    """Raise ValueError if the model rescales its logits in another way than by soft-capping, as
-    Cohere and Granite do.
+def logits_scale(config: PretrainedConfig) -> float:
+    """What a model multiplies its logits with behind the output embedding, as Cohere, Falcon-H1 and
+    HyperCLOVA X do; Granite divides.
     """
-    config = policy.model.config.get_text_config()
-    for name in RESCALINGS:
-        factor = getattr(config, name, None)
-        if factor not in (None, 1.0):
-            raise ValueError(
-                f"model.path={policy.model.config.name_or_path!r} rescales its logits ({name}="
-                f"{factor}), which token log-probabilities leave out; choose another model"
-            )
+    multiplied = math.prod(getattr(config, name, None) or 1.0 for name in MULTIPLIERS)
+    scaling = getattr(config, "logits_scaling", None) or 1.0
+    return multiplied * scaling if config.model_type == "hyperclovax" else multiplied / scaling
+
+
+def logits_cap(config: PretrainedConfig) -> float | None:
+    """The size that soft-capped logits do not exceed, as Gemma 2 has it."""
+    caps = [cap for name in CAPS if (cap := getattr(config, name, None)) is not None]
+    return caps[0] if caps else None

@@ -30,6 +30,7 @@ from transformers.utils import logging as transformers_logging
 from k15.config.errors import ConfigError, one_line
 from k15.models.norms import write_out_norms
 from k15.models.pictures import as_seen
+from k15.models.support import Support, check_trainable, support
 from k15.models.vocabulary import (
     check_prompt,
     check_template,
@@ -66,12 +67,14 @@ class Policy:
     """A decoder or vision-language model, its tokenizer and its processor.
 
     `model` is any transformers causal or image-text-to-text model. `processor` is its tokenizer, or
-    the multimodal processor that holds one.
+    the multimodal processor that holds one. With `fast_norms` the model's RMSNorms take fewer steps
+    on a CPU (k15/models/norms.py).
     """
 
-    def __init__(self, model: Any, processor: Any) -> None:
+    def __init__(self, model: Any, processor: Any, *, fast_norms: bool = True) -> None:
         self.model = model
-        write_out_norms(model)
+        if fast_norms:
+            write_out_norms(model)
         self.processor = processor
         self.tokenizer = getattr(processor, "tokenizer", processor)
         self.image_processor: Any = getattr(processor, "image_processor", None)
@@ -110,6 +113,13 @@ class Policy:
     def multimodal_positions(self) -> bool:
         """Whether rotary positions have three axes."""
         return hasattr(self.model.base_model, "get_rope_index")
+
+    @property
+    def support(self) -> Support:
+        """What the engine and the layouts can do with this model."""
+        config = self.model.config
+        attention = config.get_text_config()._attn_implementation
+        return support(type(self.model), config, attention)
 
     def encode(self, problem: Problem) -> tuple[int, ...]:
         """Token ids of the chat prompt, up to where the response begins; one placeholder per
@@ -161,6 +171,12 @@ class Policy:
         other = copy.copy(self)
         other.model = copy.deepcopy(self.model).eval().requires_grad_(False)
         return other
+
+    def joined(self, features: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+        """Picture inputs of several sequences, in the order in which their placeholders stand."""
+        parts = [part for part in features if part]
+        names = parts[0] if parts else ()
+        return {name: torch.cat([part[name] for part in parts]) for name in names}
 
     def save(self, folder: Path | str) -> None:
         """Write a Hugging Face folder: weights, configuration, tokenizer, processor, chat
@@ -225,11 +241,16 @@ class Policy:
         return positions[:, 0]
 
 
-def load_policy(path: str | None, dtype: str = "float32", attention: str | None = None) -> Policy:
+def load_policy(
+    path: str | None,
+    dtype: str = "float32",
+    attention: str | None = None,
+    fast_norms: bool = True,
+) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
     `attention` is transformers' `attn_implementation`; with flash_attention_2 on a GPU sequences
-    are packed end to end for training.
+    are packed end to end for training. `fast_norms` is that of `Policy`.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -243,6 +264,7 @@ def load_policy(path: str | None, dtype: str = "float32", attention: str | None 
     with refused(path, "config.json"):
         config = AutoConfig.from_pretrained(path)
     vision = hasattr(config, "vision_config")
+    check_trainable(path, config, attention)
     processor = load_processor(path, vision)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
     how = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
@@ -250,7 +272,7 @@ def load_policy(path: str | None, dtype: str = "float32", attention: str | None 
         model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)
-    return Policy(model, processor)
+    return Policy(model, processor, fast_norms=fast_norms)
 
 
 def mend_generation_config(defaults: GenerationConfig) -> None:

@@ -56,7 +56,7 @@ class PolicyModule(LightningModule):
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
     ) -> Any:
-        """Batches are plain data; tensors are made on the right device by `k15.models.layouts.batching`."""
+        """Batches are plain data; `k15.models.layouts` makes tensors on the right device."""
         return batch
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from torch import nn
 
 from k15.losses.language import cross_entropy
 from k15.losses.terms import Terms
-from k15.models.layouts.batching import collate, preferred_layout
+from k15.models.layouts.choice import choose_layout
 from k15.models.logps import response_predictions
 from k15.models.policy import Policy
 from k15.modules.supervised import SupervisedModule
@@ -43,11 +43,12 @@ class LanguageModule(SupervisedModule):
         )
         if train not in get_args(Part):
             raise ValueError(f"module.train={train!r}: choose {' or '.join(get_args(Part))}")
+        self.layout = choose_layout(policy)
         freeze_language(policy.model, frozen=train == "vision")
 
     def terms(self, examples: Sequence[Example]) -> tuple[Terms, int]:
         """The response tokens; the model reads the prompts, too."""
-        batch = collate(self.policy, examples, preferred_layout(self.policy))
+        batch = self.layout.collate(self.policy, examples)
         logp_BT, right_BT = response_predictions(self.policy, batch)
         return cross_entropy(logp_BT, right_BT, batch.mask), sum(batch.sequence_lengths)
 

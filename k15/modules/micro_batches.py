@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from k15.losses.policy_loss import LossInputs
-from k15.models.layouts.batching import Layout, micro_batches
+from k15.models.layouts.base import Layout, micro_batches
 from k15.models.policy import Policy
 from k15.types import Example, PackedBatch, Rollout, RolloutGroup
 
@@ -86,7 +86,7 @@ def laid_out(
 ) -> Iterator[MicroBatch]:
     """Every response once, under the token budget, on the policy's device."""
     examples = [response.example for response in responses]
-    for chosen, batch in micro_batches(policy, examples, tokens_per_microbatch, layout):
+    for chosen, batch in micro_batches(layout, policy, examples, tokens_per_microbatch):
         rows = [responses[index] for index in chosen]
         width = batch.mask.shape[1]
         fresh_BT = padded([row.fresh_T for row in rows], width).bool().to(policy.device)

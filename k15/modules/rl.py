@@ -24,7 +24,7 @@ from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
 from k15.losses.advantages import carries_signal, check_advantage
 from k15.losses.policy_loss import LossInputs, PolicyLoss
-from k15.models.layouts.batching import preferred_layout
+from k15.models.layouts.choice import Choice, choose_layout
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
@@ -44,9 +44,9 @@ class RLModule(PolicyModule, StepsWithinBatch):
     `engine`, from which its data comes, gets the weights of each iteration. `advantage` maps
     rewards [P, G] to advantages [P, G]; `loss` is one of `k15.losses`. Both are swapped by name; to
     change more, override `loss_mask`, `advantages` or `select_groups`.
-    `temperature` is the one rollouts are sampled with. With `share_prompts` the samples of a
-    problem go through the model behind one prompt, where its attention allows it. `seed` is that of
-    the order in which an iteration's groups are trained on. `kl_to_start` measures how far the
+    `temperature` is the one rollouts are sampled with. `layout` says how responses go through the
+    model: "auto" puts the samples of a problem behind one prompt where the model's attention allows
+    it. `seed` is that of the order in which an iteration's groups are trained on. `kl_to_start` measures how far the
     policy is from the weights that it comes with: for a second copy of them in memory, and a
     forward pass over one minibatch of each iteration.
     """
@@ -66,7 +66,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         gradient_clip: float = 1.0,
         loss_on: Literal["all", "current_segment"] = "all",
         drop_zero_advantage: bool = True,
-        share_prompts: bool = True,
+        layout: Choice = "auto",
         temperature: float = 1.0,
         kl_to_start: bool = False,
         betas: tuple[float, float] = (0.9, 0.95),
@@ -89,7 +89,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         self.gradient_clip = gradient_clip
         self.loss_on = loss_on
         self.drop_zero_advantage = drop_zero_advantage
-        self.share_prompts = share_prompts
+        self.layout = choose_layout(policy, layout, prompts_repeat=True)
         self.temperature = temperature
         self.seed = seed
         self.kl_to_start = KLToStart(policy) if kl_to_start else None
@@ -169,8 +169,8 @@ class RLModule(PolicyModule, StepsWithinBatch):
             for group, advantage_GT in groups
             for rollout, advantage_T in zip(group.rollouts, advantage_GT, strict=True)
         ]
-        layout = preferred_layout(self.policy, share_prompts=self.share_prompts)
-        return list(laid_out(self.policy, responses, self.sizes.tokens_per_microbatch, layout))
+        budget = self.sizes.tokens_per_microbatch
+        return list(laid_out(self.policy, responses, budget, self.layout))
 
     @torch.no_grad()
     def add_references(self, minibatches: list[list[MicroBatch]]) -> None:

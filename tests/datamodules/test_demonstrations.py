@@ -11,7 +11,7 @@ import pytest
 
 from k15.datamodules.demonstrations import DemonstrationData, LengthBuckets
 from k15.datamodules.pictures import PictureData
-from k15.models.layouts.batching import expanded_length
+from k15.models.layouts.base import expanded_length
 from k15.models.tiny import tiny_policy
 from k15.problems.record_source import RecordSource
 from k15.problems.sources import Demonstrator, TaskSource

@@ -7,7 +7,7 @@ import pytest
 
 from k15.datamodules.demonstrations import DemonstrationData
 from k15.datamodules.usable import Usable
-from k15.models.layouts.batching import expanded_length
+from k15.models.layouts.base import expanded_length
 from k15.models.tiny import tiny_policy
 from k15.problems.record_source import RecordSource
 from k15.tasks.make24 import Make24

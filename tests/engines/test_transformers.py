@@ -270,14 +270,15 @@ def test_pictures_count_in_the_context():
 def test_layers_without_keys_and_values_are_refused():
     policy = build("qwen3")
     policy.model.config.layer_types = ["full_attention", "linear_attention"]
-    with pytest.raises(ValueError, match=r"\['linear_attention'\].*engine=vllm"):
+    message = r"kind qwen3, and engine=transformers cannot decode it: .*\['linear_attention'\]"
+    with pytest.raises(ValueError, match=message):
         TransformersEngine(policy)
 
 
 def test_a_sliding_window_needs_an_attention_that_knows_it():
     policy = build("gemma2")
     policy.model.set_attn_implementation("eager")
-    with pytest.raises(ValueError, match="eager and a sliding window of 8 tokens"):
+    with pytest.raises(ValueError, match=r"\(eager\) is not told of the sliding window of 8"):
         TransformersEngine(policy)
 
 

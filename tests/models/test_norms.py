@@ -8,7 +8,7 @@ from transformers.models.gemma2.modeling_gemma2 import Gemma2RMSNorm
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 from transformers.models.qwen3.modeling_qwen3 import Qwen3RMSNorm
 
-from k15.models.norms import RMSNormFunction, write_out_norms
+from k15.models.norms import RMSNormFunction, plain_norms, write_out_norms
 from k15.models.tiny import tiny_policy
 from tests.closeness import close
 
@@ -55,4 +55,7 @@ def test_every_norm_of_the_tiny_policy_is_written_out_and_copies_stay_apart() ->
     with torch.no_grad():
         norm.weight.fill_(2.0)
     x = torch.randn(1, 32)
+    close(norm(x), 2 * model.model.norm(x))
+    plain_norms(model)
+    assert not any("forward" in vars(module) for module in model.modules())
     close(norm(x), 2 * model.model.norm(x))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from k15.models.layouts.batching import collate
+from k15.models.layouts.bucketed import Bucketed
 from k15.models.logps import response_logps
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
@@ -80,5 +80,5 @@ def test_vllm_agrees_on_log_probabilities(tmp_path: Path, modality) -> None:
             response_tokens=tuple(tokens),
             images=problem.images,
         )
-        ours = response_logps(policy, collate(policy, [example], "bucketed"))[0].detach()
+        ours = response_logps(policy, Bucketed().collate(policy, [example]))[0].detach()
         close(ours, theirs, 1e-4)  # other kernels in every layer

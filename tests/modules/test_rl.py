@@ -193,15 +193,15 @@ def test_later_steps_are_measured_against_the_policy_at_the_start() -> None:
     close(gradients(trained), expected, 1e-4)  # AdamW's step magnifies roundings near 0
 
 
-@pytest.mark.parametrize("share_prompts", [True, False])
+@pytest.mark.parametrize("layout", ["shared", "bucketed"])
 @pytest.mark.parametrize("tokens_per_microbatch", [1, 64, 200])
 def test_weights_do_not_depend_on_the_micro_batches(
-    tokens_per_microbatch: int, share_prompts: bool
+    tokens_per_microbatch: int, layout: str
 ) -> None:
     whole, cut = policy(), policy()
     batch = experience(whole, REWARDS)
     train(whole, batch, tokens_per_microbatch=100_000)
-    train(cut, batch, tokens_per_microbatch=tokens_per_microbatch, share_prompts=share_prompts)
+    train(cut, batch, tokens_per_microbatch=tokens_per_microbatch, layout=layout)
     close(gradients(cut), gradients(whole))
 
 
@@ -437,13 +437,13 @@ def gpt2_with_dropout() -> Policy:
     return Policy(GPT2LMHeadModel(config), tokenizer)
 
 
-@pytest.mark.parametrize("share_prompts", [True, False])
-def test_dropout_does_not_move_the_policy(share_prompts: bool) -> None:
+@pytest.mark.parametrize("layout", ["shared", "bucketed"])
+def test_dropout_does_not_move_the_policy(layout: str) -> None:
     """At learning rate 0 the policy is its reference, in the minibatches after the first, too."""
     of = gpt2_with_dropout()
     assert of.model.training
     settings = {"minibatches_per_iteration": 4, "learning_rate": 0.0}
-    _, trainer = train(of, experience(of, REWARDS), share_prompts=share_prompts, **settings)
+    _, trainer = train(of, experience(of, REWARDS), layout=layout, **settings)
     assert float(trainer.callback_metrics["train/sequence_log_ratio"]) < 1e-5
     assert float(trainer.callback_metrics["train/gradient_norm"]) > 1e-3
 

@@ -3,8 +3,8 @@
 Everything else in a decoder looks at one token at a time, so each token goes through it once.
 Attention alone needs whole sequences: queries, keys and values are spread out into them, a shared
 prompt before each of its responses, and the results are collected where each token stands first.
-It takes the place of scaled_dot_product_attention by transformers' AttentionInterface
-(https://huggingface.co/docs/transformers/attention_interface), and gives the same gradients.
+It takes the place of scaled_dot_product_attention while a batch with `places` is in the model, and
+gives the same gradients.
 
 Legend: T tokens of the row, N places of all sequences with their padding, C copies, W width,
 H heads, K key-value heads, D head dimension, B sequences of a bucket, L its longest.
@@ -12,20 +12,34 @@ H heads, K key-value heads, D head dimension, B sequences of a bucket, L its lon
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
-from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS, sdpa_mask
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from k15.models.attention import attending
 from k15.types import SequencePlaces
 
 NAME = "k15_sequences"
 OTHER_KINDS = ("sliding_window", "softcap", "s_aux", "position_bias")
 """Arguments by which transformers' decoders ask for more than plain attention."""
+PLACES: ContextVar[SequencePlaces] = ContextVar("places")
+"""Of the batch in the model: not every decoder hands on to its attention what it is given."""
+
+
+@contextmanager
+def attending_by_sequences(model: Any, places: SequencePlaces) -> Iterator[None]:
+    """A model's decoder attends within the sequences of one row, for one forward pass."""
+    token = PLACES.set(places)
+    try:
+        with attending(model, NAME, sequence_attention):
+            yield
+    finally:
+        PLACES.reset(token)
 
 
 def sequence_attention(
@@ -36,23 +50,18 @@ def sequence_attention(
     attention_mask: Tensor | None,
     scaling: float | None = None,
     dropout: float = 0.0,
-    places: SequencePlaces | None = None,
     **kwargs: Any,
 ) -> tuple[Tensor, None]:
     """Causal attention within each sequence of one row, [1, T, H, D].
 
-    `query` [1, H, T, D], `key` and `value` [1, K, T, D]. Without `places` it is
-    scaled_dot_product_attention over rows as they are. Raises ValueError for what it does not do.
+    `query` [1, H, T, D], `key` and `value` [1, K, T, D]. Raises ValueError for what it does not do.
     """
-    if places is None:
-        return sdpa_attention_forward(
-            module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **kwargs
-        )
     if extra := [name for name in OTHER_KINDS if kwargs.get(name) is not None]:
         raise ValueError(
             f"{type(module).__name__} attends with {extra[0]}={kwargs[extra[0]]}, which shared "
-            "prompts leave out; set module.share_prompts=false"
+            "prompts leave out; set module.layout=bucketed"
         )
+    places = PLACES.get()
     options: dict[str, Any] = {
         "is_causal": True,
         "scale": scaling,
@@ -106,28 +115,3 @@ class Collect(torch.autograd.Function):
         (gradient_TW,), places = gradients, ctx.places
         nothing_1W = gradient_TW.new_zeros(1, gradient_TW.shape[1])
         return torch.cat([gradient_TW, nothing_1W]).index_select(0, places.origin_N), None
-
-
-def attend_by_sequences(model: Any) -> bool:
-    """Let a model's decoder use `sequence_attention`; False where that is not its attention.
-
-    It is where every layer computes plain causal attention by scaled_dot_product_attention and is
-    handed on what the model's forward is given.
-    """
-    decoder = model.get_decoder()
-    config = decoder.config
-    if config._attn_implementation == NAME:
-        return True
-    kinds = set(getattr(config, "layer_types", None) or ())
-    windows = not kinds and getattr(config, "sliding_window", None) is not None
-    able = decoder._supports_attention_backend and config._attn_implementation == "sdpa"
-    if not able or windows or kinds - {"full_attention"}:
-        return False
-    for module in decoder.modules():
-        if getattr(getattr(module, "config", None), "_attn_implementation", None) == "sdpa":
-            module.config._attn_implementation = NAME
-    return True
-
-
-ALL_ATTENTION_FUNCTIONS.register(NAME, sequence_attention)
-ALL_MASK_ATTENTION_FUNCTIONS.register(NAME, sdpa_mask)

@@ -22,13 +22,75 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from k15.models.layouts.targets import picture_features, response_targets
+from k15.models.layouts.base import Name, check_budget, check_prompts
+from k15.models.layouts.targets import response_targets
 from k15.types import Example, PackedBatch, SequencePlaces
 
 if TYPE_CHECKING:
     from k15.models.policy import Expanded, Policy
 
 SHORTEST = 0.75  # of the longest sequence of its bucket
+
+
+class Shared:
+    """A prompt counts once in a micro-batch, and equal prompts are together."""
+
+    name: Name = "shared"
+
+    def plan(
+        self, policy: Policy, examples: Sequence[Example], tokens_per_microbatch: int
+    ) -> list[list[int]]:
+        """As `Layout.plan`, in the order of each prompt's first example."""
+        check_budget(tokens_per_microbatch)
+        batches: list[list[int]] = []
+        used = 0
+        for members in by_prompt(examples):
+            first = examples[members[0]]
+            prompt = policy.length(first.prompt_tokens, first.images)
+            uncounted = prompt
+            for index in members:
+                response = len(examples[index].response_tokens[:-1])
+                if not batches or used + uncounted + response > tokens_per_microbatch:
+                    batches.append([])
+                    used, uncounted = 0, prompt
+                batches[-1].append(index)
+                used += uncounted + response
+                uncounted = 0
+        return batches
+
+    def collate(self, policy: Policy, examples: Sequence[Example]) -> PackedBatch:
+        """As `Layout.collate`."""
+        check_prompts(examples)
+        tokens: list[int] = []
+        positions: list[Tensor] = []
+        prompts: list[Expanded] = []
+        parts: dict[int, tuple[range, range]] = {}
+        for members in by_prompt(examples):
+            first = examples[members[0]]
+            prompt = policy.expand(first.prompt_tokens, first.images)
+            prompts.append(prompt)
+            positions.append(prompt.positions)
+            prompt_range = _append(tokens, prompt.tokens)
+            for index in members:
+                response_range = _append(tokens, examples[index].response_tokens[:-1])
+                positions.append(_following(prompt.positions, len(response_range)))
+                parts[index] = prompt_range, response_range
+        in_order = [parts[index] for index in range(len(examples))]
+        before_S = np.array([prompt[-1] for prompt, _ in in_order])
+        first_S = np.array([response.start for _, response in in_order])
+        targets = response_targets(examples, before_S, first_S)
+        source, target, mask = (torch.from_numpy(each).to(policy.device) for each in targets)
+        features = policy.joined([prompt.features for prompt in prompts])
+        return PackedBatch(
+            tokens=torch.tensor([tokens], device=policy.device),
+            positions=torch.cat(positions, -1).unsqueeze(-2).to(policy.device),
+            sequence_lengths=tuple(len(prompt) + len(response) for prompt, response in in_order),
+            places=sequence_places(in_order, policy.device),
+            features={name: value.to(policy.device) for name, value in features.items()},
+            source_index=source,
+            targets=target,
+            mask=mask,
+        )
 
 
 def by_prompt(examples: Sequence[Example]) -> list[list[int]]:
@@ -38,63 +100,6 @@ def by_prompt(examples: Sequence[Example]) -> list[list[int]]:
         key = (example.prompt_tokens, *map(id, example.images))
         found.setdefault(key, []).append(index)
     return list(found.values())
-
-
-def cut_shared(policy: Policy, examples: Sequence[Example], budget: int) -> list[list[int]]:
-    """Indices of the examples of each micro-batch, every index once, equal prompts together.
-
-    A micro-batch has at most `budget` tokens, pictures expanded, where a prompt counts once; an
-    example longer than that is a micro-batch of its own.
-    """
-    batches: list[list[int]] = []
-    used = 0
-    for members in by_prompt(examples):
-        first = examples[members[0]]
-        prompt = policy.length(first.prompt_tokens, first.images)
-        uncounted = prompt
-        for index in members:
-            response = len(examples[index].response_tokens[:-1])
-            if not batches or used + uncounted + response > budget:
-                batches.append([])
-                used, uncounted = 0, prompt
-            batches[-1].append(index)
-            used += uncounted + response
-            uncounted = 0
-    return batches
-
-
-def collate_shared(policy: Policy, examples: Sequence[Example]) -> PackedBatch:
-    """Lay out examples in one row, on the policy's device."""
-    tokens: list[int] = []
-    positions: list[Tensor] = []
-    prompts: list[Expanded] = []
-    parts: dict[int, tuple[range, range]] = {}
-    for members in by_prompt(examples):
-        first = examples[members[0]]
-        prompt = policy.expand(first.prompt_tokens, first.images)
-        prompts.append(prompt)
-        positions.append(prompt.positions)
-        prompt_range = _append(tokens, prompt.tokens)
-        for index in members:
-            response_range = _append(tokens, examples[index].response_tokens[:-1])
-            positions.append(_following(prompt.positions, len(response_range)))
-            parts[index] = prompt_range, response_range
-    in_order = [parts[index] for index in range(len(examples))]
-    before_S = np.array([prompt[-1] for prompt, _ in in_order])
-    first_S = np.array([response.start for _, response in in_order])
-    targets = response_targets(examples, before_S, first_S)
-    source, target, mask = (torch.from_numpy(each).to(policy.device) for each in targets)
-    return PackedBatch(
-        tokens=torch.tensor([tokens], device=policy.device),
-        positions=torch.cat(positions, -1).unsqueeze(-2).to(policy.device),
-        sequence_lengths=tuple(len(prompt) + len(response) for prompt, response in in_order),
-        packed=False,
-        places=sequence_places(in_order, policy.device),
-        features={k: v.to(policy.device) for k, v in picture_features(prompts).items()},
-        source_index=source,
-        targets=target,
-        mask=mask,
-    )
 
 
 def _append(tokens: list[int], more: Sequence[int]) -> range:

@@ -1,6 +1,6 @@
 """Which hidden state predicts which response token, whatever the layout.
 
-Legend: S sequences, R longest response.
+Legend: S sequences, R longest response, B rows, L longest of them, A axes of rotary positions.
 """
 
 from __future__ import annotations
@@ -12,10 +12,39 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from k15.types import Example
+from k15.types import Example, PackedBatch
 
 if TYPE_CHECKING:
-    from k15.models.policy import Expanded
+    from k15.models.policy import Policy
+
+
+def predicted(
+    policy: Policy,
+    examples: Sequence[Example],
+    lengths: Sequence[int],
+    ends_S: np.ndarray,
+    *,
+    tokens: Tensor,
+    positions: Tensor,
+    features: dict[str, Tensor],
+) -> PackedBatch:
+    """`tokens` [B, L] of whole sequences, `positions` [B, L] or [A, B, L] and picture features,
+    with the places that predict the responses; all on the policy's device.
+
+    `ends_S` are the flat indices into B*L behind each sequence, which has `lengths` [S] tokens.
+    """
+    first_S = ends_S - np.array([len(example.response_tokens) for example in examples])
+    targets = response_targets(examples, first_S - 1, first_S)
+    source, target, mask = (torch.from_numpy(each).to(policy.device) for each in targets)
+    return PackedBatch(
+        tokens=tokens.to(policy.device),
+        positions=positions.to(policy.device),
+        sequence_lengths=tuple(lengths),
+        features={name: value.to(policy.device) for name, value in features.items()},
+        source_index=source,
+        targets=target,
+        mask=mask,
+    )
 
 
 def response_targets(
@@ -38,9 +67,3 @@ def response_targets(
 
 def _loss_mask(example: Example) -> np.ndarray:
     return np.array(example.loss_mask or (True,) * len(example.response_tokens), dtype=bool)
-
-
-def picture_features(sequences: Sequence[Expanded]) -> dict[str, Tensor]:
-    """Picture inputs of all sequences, in the order in which their placeholders stand."""
-    parts = [sequence.features for sequence in sequences if sequence.features]
-    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]} if parts else {}

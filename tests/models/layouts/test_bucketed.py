@@ -1,11 +1,15 @@
 import pytest
 import torch
 
-from k15.models.layouts.batching import collate, cut, expanded_length, preferred_layout
+from k15.models.layouts.base import expanded_length
+from k15.models.layouts.bucketed import Bucketed, side_by_side
+from k15.models.layouts.packed import Packed, end_to_end
+from k15.models.layouts.shared import Shared
 from k15.models.tiny import IMAGE, VISION_END, VISION_START, tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Example
 
+LAYOUTS = (Bucketed, Packed, Shared)
 POLICY = tiny_policy(words=Make24().words)
 EXAMPLES = (
     Example(prompt_tokens=(10, 11), response_tokens=(12, 13, 14)),
@@ -16,61 +20,62 @@ EXAMPLES = (
 
 def test_cut_bucketed_by_hand():
     # longest first: 9 | 5 5 (2 * 5 = 10) | 4 3 (3 * 4 would be 12) | 1
-    assert cut([5, 9, 3, 4, 5, 1], 10, "bucketed") == [[1], [0, 4], [3, 2], [5]]
+    assert side_by_side([5, 9, 3, 4, 5, 1], 10) == [[1], [0, 4], [3, 2], [5]]
 
 
 def test_cut_packed_by_hand():
     # longest first, each into the first with room: 9 + 1 | 5 + 5 | 4 + 3
-    assert cut([5, 9, 3, 4, 5, 1], 10, "packed") == [[1, 5], [0, 4], [3, 2]]
+    assert end_to_end([5, 9, 3, 4, 5, 1], 10) == [[1, 5], [0, 4], [3, 2]]
 
 
-@pytest.mark.parametrize("layout", ["bucketed", "packed"])
+@pytest.mark.parametrize("cut", [side_by_side, end_to_end])
 @pytest.mark.parametrize("budget", [1, 40, 100, 10_000])
-def test_cut_takes_every_sequence_once_within_the_budget(layout, budget):
+def test_cut_takes_every_sequence_once_within_the_budget(cut, budget):
     generator = torch.Generator().manual_seed(0)
     lengths = torch.randint(1, 100, (200,), generator=generator).tolist()
-    batches = cut(lengths, budget, layout)
+    batches = cut(lengths, budget)
     assert sorted(index for batch in batches for index in batch) == list(range(200))
     for batch in batches:
         size = [lengths[index] for index in batch]
-        held = len(size) * max(size) if layout == "bucketed" else sum(size)
+        held = len(size) * max(size) if cut is side_by_side else sum(size)
         assert held <= budget or len(batch) == 1
 
 
 def test_cut_of_nothing():
-    assert cut([], 10, "packed") == cut([], 10, "bucketed") == []
+    assert end_to_end([], 10) == side_by_side([], 10) == []
 
 
-def test_cut_refuses():
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_refuses_a_budget_for_nothing_and_an_empty_prompt(layout):
     with pytest.raises(ValueError, match="tokens_per_microbatch=0"):
-        cut([1], 0, "packed")
-    with pytest.raises(ValueError, match="layout='padded': choose bucketed or packed"):
-        cut([1], 10, "padded")
+        layout().plan(POLICY, EXAMPLES, 0)
+    with pytest.raises(ValueError, match="empty prompt"):
+        layout().collate(POLICY, [Example(prompt_tokens=(), response_tokens=(1, 2))])
 
 
 def test_bucketed_by_hand():
-    batch = collate(POLICY, EXAMPLES, "bucketed")
+    batch = Bucketed().collate(POLICY, EXAMPLES)
     pad = POLICY.tokenizer.pad_token_id
     expected = [[10, 11, 12, 13, 14], [20, 21, pad, pad, pad], [30, 31, 32, 33, pad]]
     assert batch.tokens.tolist() == expected
     assert batch.positions.tolist() == [[0, 1, 2, 3, 4]] * 3
-    assert (batch.sequence_lengths, batch.packed, batch.features) == ((5, 2, 4), False, {})
+    assert (batch.sequence_lengths, batch.places, batch.features) == ((5, 2, 4), None, {})
     assert batch.source_index.tolist() == [[1, 2, 3], [5, 0, 0], [11, 12, 0]]
     assert batch.targets.tolist() == [[12, 13, 14], [21, 0, 0], [32, 33, 0]]
     assert batch.mask.tolist() == [[True] * 3, [True, False, False], [False, True, False]]
 
 
 def test_packed_by_hand():
-    batch = collate(POLICY, EXAMPLES, "packed")
+    batch = Packed().collate(POLICY, EXAMPLES)
     assert batch.tokens.tolist() == [[10, 11, 12, 13, 14, 20, 21, 30, 31, 32, 33]]
     assert batch.positions.tolist() == [[0, 1, 2, 3, 4, 0, 1, 0, 1, 2, 3]]
-    assert (batch.sequence_lengths, batch.packed, batch.features) == ((5, 2, 4), True, {})
+    assert (batch.sequence_lengths, batch.places, batch.features) == ((5, 2, 4), None, {})
     assert batch.source_index.tolist() == [[1, 2, 3], [5, 0, 0], [8, 9, 0]]
     assert batch.targets.tolist() == [[12, 13, 14], [21, 0, 0], [32, 33, 0]]
     assert batch.mask.tolist() == [[True] * 3, [True, False, False], [False, True, False]]
 
 
-@pytest.mark.parametrize("layout", ["bucketed", "packed"])
+@pytest.mark.parametrize("layout", [Bucketed, Packed])
 def test_pictures_are_expanded_in_order(layout):
     """A 28 x 112 picture is 2 x 8 patches: positions of rows and columns, features end to end."""
     task = Make24(modality="image")
@@ -85,9 +90,8 @@ def test_pictures_are_expanded_in_order(layout):
     # start, 16 patches, end, response
     lengths = (1 + 16 + 1 + 3, 1 + 16 + 1 + 1, 3)
     assert tuple(expanded_length(policy, example) for example in examples) == lengths
-    batch = collate(policy, examples, layout)
-    assert batch.sequence_lengths == lengths
-    starts = (0, 21, 40) if layout == "packed" else (0, 21, 42)
+    batch = layout().collate(policy, examples)
+    starts = (0, 21, 40) if layout is Packed else (0, 21, 42)
     patches = (batch.tokens.flatten() == policy.model.config.image_token_id).nonzero().flatten()
     assert patches.tolist() == [start + 1 + i for start in starts[:2] for i in range(16)]
     first = [start + end for start, end in zip(starts, (17, 17, 1), strict=True)]
@@ -101,20 +105,10 @@ def test_pictures_are_expanded_in_order(layout):
             [0, *range(1, 9), *range(1, 9), 9, 10],
         ]
     )
-    second = batch.positions.flatten(1)[:, starts[1] : starts[1] + 19]
+    assert len(batch.positions) == (4 if layout is Packed else 3)  # the first one counts tokens
+    second = batch.positions[-3:].flatten(1)[:, starts[1] : starts[1] + 19]
     torch.testing.assert_close(second, expected, atol=0, rtol=0)
     alone = [policy.expand(e.prompt_tokens, e.images).features for e in examples[:2]]
     assert batch.features.keys() == alone[0].keys()
     for name, value in batch.features.items():
         torch.testing.assert_close(value, torch.cat([one[name] for one in alone]), atol=0, rtol=0)
-
-
-def test_an_empty_prompt_predicts_nothing():
-    with pytest.raises(ValueError, match="empty prompt"):
-        collate(POLICY, [Example(prompt_tokens=(), response_tokens=(1, 2))], "packed")
-
-
-def test_layout_of_a_policy_without_variable_length_attention():
-    assert preferred_layout(POLICY) == "bucketed"
-    assert preferred_layout(POLICY, share_prompts=True) == "shared"
-    assert preferred_layout(POLICY) == "bucketed"
