@@ -18,6 +18,7 @@ from torch import Tensor
 from transformers.cache_utils import DynamicCache
 
 from k15.engines.slot_cache import KeysValues
+from k15.models.placeholders import joined
 
 if TYPE_CHECKING:
     from k15.models.policy import Expanded, Policy
@@ -109,6 +110,5 @@ def prefill(policy: Policy, prompts: list[Prompt]) -> None:
 
 def features(prompts: Sequence[Prompt], device: torch.device) -> dict[str, Tensor]:
     """The pictures of all prompts, in order."""
-    pictured = [prompt.expanded.features for prompt in prompts if prompt.expanded.features]
-    names = pictured[0] if pictured else ()
-    return {name: torch.cat([each[name] for each in pictured]).to(device) for name in names}
+    pictures = joined([prompt.expanded.features for prompt in prompts])
+    return {name: value.to(device) for name, value in pictures.items()}

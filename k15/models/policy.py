@@ -8,7 +8,6 @@ turns them into what the model's forward takes: a placeholder per visual token, 
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,13 +27,15 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from k15.config.errors import ConfigError, one_line
+from k15.models.chat import silent_tokens
 from k15.models.norms import write_out_norms
-from k15.models.pictures import as_seen
-from k15.models.support import Support, check_trainable, support
+from k15.models.placeholders import Placeholders
+from k15.models.support import Support, check_trainable, context_of, support
 from k15.models.vocabulary import (
     check_prompt,
     check_template,
     check_tokenizer,
+    rows_of,
     stop_everywhere,
     stop_ids,
     turn_end,
@@ -46,9 +47,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 transformers_logging.disable_progress_bar()  # per-shard bars say nothing on one-shard folders
-PICTURES_KEPT = (
-    4096  # processed pictures kept in memory: one iteration uses each of them many times
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,11 +75,11 @@ class Policy:
             write_out_norms(model)
         self.processor = processor
         self.tokenizer = getattr(processor, "tokenizer", processor)
-        self.image_processor: Any = getattr(processor, "image_processor", None)
-        self._pictures: OrderedDict[int, tuple[Any, dict[str, Tensor], int]] = OrderedDict()
         check_tokenizer(model, self.tokenizer)
-        check_template(model, processor, self.tokenizer)
-        self.turn_end = turn_end(processor, self.tokenizer)
+        self.forms = check_template(model, processor, self.tokenizer)
+        self.placeholders = Placeholders(processor, self.path)
+        self.silent = silent_tokens(self.tokenizer)
+        self.turn_end = turn_end(processor, self.tokenizer, self.forms)
         self.stop_ids = stop_ids(model, self.tokenizer, self.turn_end)
         """Tokens that end a response; the first one closes a written one."""
         stop_everywhere(model, self.stop_ids)
@@ -99,15 +97,15 @@ class Policy:
     @property
     def context(self) -> int:
         """Longest sequence of prompt and response, in tokens."""
-        return self.model.config.get_text_config().max_position_embeddings
+        return context_of(self.path, self.model.config)
 
     @property
     def placeholder_ids(self) -> tuple[int, ...]:
         """Tokens that stand for pictures or videos, which an engine never samples."""
         names = ("image_token_id", "video_token_id")
-        return tuple(
-            i for name in names if (i := getattr(self.model.config, name, None)) is not None
-        )
+        ids = [self.placeholders.id, *(getattr(self.model.config, name, None) for name in names)]
+        known = range(rows_of(self.model))
+        return tuple(dict.fromkeys(id for id in ids if id in known))
 
     @property
     def multimodal_positions(self) -> bool:
@@ -129,22 +127,30 @@ class Policy:
         or a token that the model's embedding does not know.
         """
         text = self.processor.apply_chat_template(
-            [dict(message) for message in problem.prompt],
+            [self.forms.fitted(message) for message in problem.prompt],
             tokenize=False,
             add_generation_prompt=True,
         )
         tokens = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
-        check_prompt(self.model, self.tokenizer, problem, tokens)
+        check_prompt(self.model, self.tokenizer, problem, tokens, self.placeholder_ids)
         return tokens
 
     def encode_response(self, text: str) -> tuple[int, ...]:
-        """Token ids of a response, closed as the chat template closes an assistant's turn."""
+        """Token ids of a response, closed as the chat template closes an assistant's turn.
+
+        Raises ValueError if it holds what stands for a picture.
+        """
         ids = self.tokenizer(text + self.turn_end, add_special_tokens=False)["input_ids"]
+        if places := set(ids) & set(self.placeholder_ids):
+            raise ConfigError(
+                f"a response holds {self.tokenizer.decode(sorted(places))!r}, which stands for "
+                f"pictures in model.path={self.path!r}; leave it out: {text[:80]!r}"
+            )
         return tuple(ids) if self.turn_end else (*ids, self.stop_ids[0])
 
     def decode(self, tokens: Sequence[int]) -> str:
-        """The text of a response, special tokens left out."""
-        return self.tokenizer.decode(list(tokens), skip_special_tokens=True)
+        """The text of a response, special tokens left out but for tags such as <think>."""
+        return self.tokenizer.decode([token for token in tokens if token not in self.silent])
 
     def expand(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> Expanded:
         """One sequence as the model's forward takes it.
@@ -153,11 +159,7 @@ class Policy:
         """
         if not images:
             return Expanded(tokens=tuple(tokens), positions=self._text_positions(len(tokens)))
-        pictures = [self._picture(image) for image in images]
-        expanded = self._expand_placeholders(tokens, [count for _, count in pictures])
-        features = {
-            name: torch.cat([picture[name] for picture, _ in pictures]) for name in pictures[0][0]
-        }
+        expanded, features = self.placeholders.expand(tokens, images)
         return Expanded(
             tokens=expanded, positions=self._positions(expanded, features), features=features
         )
@@ -172,60 +174,12 @@ class Policy:
         other.model = copy.deepcopy(self.model).eval().requires_grad_(False)
         return other
 
-    def joined(self, features: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        """Picture inputs of several sequences, in the order in which their placeholders stand."""
-        parts = [part for part in features if part]
-        names = parts[0] if parts else ()
-        return {name: torch.cat([part[name] for part in parts]) for name in names}
-
     def save(self, folder: Path | str) -> None:
         """Write a Hugging Face folder: weights, configuration, tokenizer, processor, chat
         template.
         """
         self.model.save_pretrained(folder)
         self.processor.save_pretrained(folder)
-
-    def _picture(self, image: Image) -> tuple[dict[str, Tensor], int]:
-        """Features of one picture and how many visual tokens it takes."""
-        if self.image_processor is None:
-            raise ConfigError(
-                f"the problem has a picture but model.path={self.path!r} has no image processor; "
-                "choose a vision-language model"
-            )
-        if id(image) not in self._pictures:
-            features = self._features(as_seen(image))
-            size = (image.height, image.width)
-            count = self.processor._get_num_multimodal_tokens(image_sizes=[size])[
-                "num_image_tokens"
-            ][0]
-            self._pictures[id(image)] = (image, features, count)
-            if len(self._pictures) > PICTURES_KEPT:
-                self._pictures.popitem(last=False)
-        _, features, count = self._pictures[id(image)]
-        return features, count
-
-    def _features(self, image: Image) -> dict[str, Tensor]:
-        try:
-            return dict(self.image_processor(images=[image], return_tensors="pt"))
-        except ValueError as error:  # such as a strip of 1 x 1000 pixels
-            raise ConfigError(
-                f"the image processor of model.path={self.path!r} refuses a picture of "
-                f"{image.width} x {image.height} pixels ({one_line(error)})"
-            ) from error
-
-    def _expand_placeholders(self, tokens: Sequence[int], counts: Sequence[int]) -> tuple[int, ...]:
-        placeholder = self.model.config.image_token_id
-        if list(tokens).count(placeholder) != len(counts):
-            raise ValueError(
-                f"prompt has {list(tokens).count(placeholder)} picture placeholders for "
-                f"{len(counts)} pictures"
-            )
-        remaining = iter(counts)
-        return tuple(
-            out
-            for token in tokens
-            for out in ([token] * next(remaining) if token == placeholder else [token])
-        )
 
     def _text_positions(self, length: int) -> Tensor:
         positions = torch.arange(length)
@@ -304,7 +258,7 @@ def load_processor(path: str, vision: bool) -> Any:
     """The tokenizer, or for a vision-language model the processor, of a folder or name."""
     try:
         return (AutoProcessor if vision else AutoTokenizer).from_pretrained(path)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, ImportError) as error:
         raise ConfigError(
             f"model.path={path!r}: no usable tokenizer or processor there ({error}); "
             "save it beside the weights with tokenizer.save_pretrained(folder)"

@@ -28,10 +28,20 @@ OWN_POSITIONS = {"afmoe", "gpt_oss", "opt"}
 """Their masks, or their positions, do not restart with the positions they are given."""
 NOT_CAUSAL_ENOUGH = {"cpmant", "git", "granitemoehybrid", "inkling_text", "xlnet", "xlstm"}
 """Padding on the right changes their numbers."""
-WITH_PICTURES = {"qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe"}
+HEADS_ONLY = {"llama4_text", "modernbert-decoder", "prophetnet"}
+"""Layers stand between their base model and the output embedding, or it is the model itself."""
+WITH_PICTURES = {
+    "idefics3", "internvl", "kimi_k25", "llava", "llava_next", "llava_onevision", "mistral3",
+    "qwen2_vl", "qwen2_5_vl", "qwen3_vl", "qwen3_vl_moe", "smolvlm",
+}  # fmt: skip
 """Classes whose pictures were compared with transformers' own processor."""
 GROWING_ROPE = {"dynamic", "longrope"}
-"""Rotary positions whose frequencies depend on the longest sequence of the batch."""
+"""Rotary positions whose frequencies change for a whole batch where its longest sequence has more
+than `original_max_position_embeddings` tokens.
+"""
+ONE_PICTURE = {"llava_onevision"}
+"""They lay out a picture in another way where it is not the only one."""
+LENGTHS = ("max_position_embeddings", "max_seq_len", "seq_length")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +96,9 @@ def keeps_a_state(model_class: Any, text: PretrainedConfig) -> str:
 
 
 def padding_matters(text: PretrainedConfig) -> str:
-    """Where padding on the right is not out of sight."""
+    """Where padding on the right is not out of sight, or hidden states cannot be asked for."""
+    if text.model_type in HEADS_ONLY:
+        return "its logits are more than its output embedding of hidden states"
     return "padding behind a text changes it" if text.model_type in NOT_CAUSAL_ENOUGH else ""
 
 
@@ -132,6 +144,22 @@ def no_plain_attention(model_class: Any, text: PretrainedConfig, attention: str)
     if window or kinds - {"full_attention"}:
         return "it attends in sliding windows"
     return ""
+
+
+def context_of(path: str, config: PretrainedConfig) -> int:
+    """Longest sequence in tokens for which a model's numbers do not depend on the others in the
+    batch; raises ValueError if the configuration does not say.
+    """
+    text = config.get_text_config()
+    lengths = [length for name in LENGTHS if (length := getattr(text, name, None))]
+    if not lengths:
+        reason = "its configuration does not say how long a text may be"
+        raise refusal(path, config, reason, "set max_position_embeddings in its config.json")
+    rope = getattr(text, "rope_parameters", None) or {}
+    if rope.get("rope_type") in GROWING_ROPE and rope.get("original_max_position_embeddings"):
+        lengths.append(rope["original_max_position_embeddings"])
+        return min(lengths)
+    return lengths[0]
 
 
 def check_trainable(path: str, config: PretrainedConfig, attention: str | None) -> None:

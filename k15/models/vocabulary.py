@@ -7,7 +7,9 @@ from typing import Any
 
 from jinja2 import TemplateError
 
-from k15.config.errors import ConfigError, one_line
+from k15.config.errors import ConfigError
+from k15.models.chat import Forms, forms
+from k15.models.support import ONE_PICTURE
 from k15.types import Problem
 
 
@@ -41,16 +43,13 @@ def check_tokenizer(model: Any, tokenizer: Any) -> None:
         )
 
 
-def turn_end(processor: Any, tokenizer: Any) -> str:
+def turn_end(processor: Any, tokenizer: Any, written_forms: Forms) -> str:
     """What the chat template writes behind an assistant's words, up to the token that ends the
     turn, such as `<|im_end|>`; empty where it writes no such token.
     """
-    question, said = "?", "k15"
-    content = str if processor is tokenizer else lambda text: [{"type": "text", "text": text}]
-    turns = [
-        {"role": "user", "content": content(question)},
-        {"role": "assistant", "content": content(said)},
-    ]
+    said = "k15"
+    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": said}]
+    turns = [written_forms.fitted(turn) for turn in turns]
     try:
         written = processor.apply_chat_template(turns, tokenize=False)
     except (TemplateError, TypeError):  # it takes questions only
@@ -107,8 +106,9 @@ def stop_everywhere(model: Any, stop_ids: Sequence[int]) -> None:
         defaults.eos_token_id = list(stop_ids)
 
 
-def check_template(model: Any, processor: Any, tokenizer: Any) -> None:
-    """Raise ValueError if there is no chat template, or none that takes a question.
+def check_template(model: Any, processor: Any, tokenizer: Any) -> Forms:
+    """The forms of a text that the chat template writes; raises ValueError if there is none, or
+    none that takes a question.
 
     A processor without one, as of folders that keep it beside the tokenizer, is given the
     tokenizer's.
@@ -121,21 +121,26 @@ def check_template(model: Any, processor: Any, tokenizer: Any) -> None:
             "its tokenizer has no chat template, so prompts cannot be written; add a "
             "chat_template.jinja to the folder or take an instruction-tuned model",
         )
-    content = "?" if processor is tokenizer else [{"type": "text", "text": "?"}]
-    question = [{"role": "user", "content": content}]
-    try:
-        processor.apply_chat_template(question, tokenize=False, add_generation_prompt=True)
-    except (TemplateError, TypeError) as error:
+    found = forms(processor)
+    if not (found.strings or found.parts):
+        reason = found.fault or "it leaves the text of a user's message out"
         raise fault(
             model,
-            f"its chat template cannot write a question ({one_line(error)}); mend "
+            f"its chat template cannot write a question ({reason}); mend "
             "chat_template.jinja in the folder",
-        ) from error
+        )
+    return found
 
 
-def check_prompt(model: Any, tokenizer: Any, problem: Problem, tokens: Sequence[int]) -> None:
-    """Raise ValueError with the problem's id if its prompt, as tokens, has other than one place per
-    picture, or a token that the embedding has no row for.
+def check_prompt(
+    model: Any,
+    tokenizer: Any,
+    problem: Problem,
+    tokens: Sequence[int],
+    placeholders: Sequence[int],
+) -> None:
+    """Raise ValueError with the problem's id if its prompt, as tokens, has other than one of the
+    `placeholders` per picture, or a token that the embedding has no row for.
     """
     contents = [message["content"] for message in problem.prompt]
     items = [item for content in contents if not isinstance(content, str) for item in content]
@@ -145,13 +150,20 @@ def check_prompt(model: Any, tokenizer: Any, problem: Problem, tokens: Sequence[
             f"problem {problem.id}: its prompt has {places} places for pictures and it has "
             f"{len(problem.images)} of them; a place is an item {{'type': 'image'}} of the content"
         )
-    placeholder = getattr(model.config, "image_token_id", None)
-    if places and placeholder is not None and tokens.count(placeholder) != places:
+    if model.config.model_type in ONE_PICTURE and places > 1:
         raise ConfigError(
-            f"problem {problem.id}: its prompt has the placeholder "
-            f"{tokenizer.decode([placeholder])!r} ({placeholder}) {tokens.count(placeholder)} "
-            f"times for {places} pictures; the text itself must not hold it"
+            f"problem {problem.id}: it has {places} pictures, and models of the kind "
+            f"{model.config.model_type} lay out a picture in another way where it is not the only "
+            "one; leave it out or choose another model"
         )
+    for index, placeholder in enumerate(placeholders):  # the first one is what templates write
+        expected = 0 if index else places
+        if tokens.count(placeholder) != expected:
+            raise ConfigError(
+                f"problem {problem.id}: its prompt has the placeholder "
+                f"{tokenizer.decode([placeholder])!r} ({placeholder}) {tokens.count(placeholder)} "
+                f"times for {expected} pictures; the text itself must not hold it"
+            )
     highest, rows = max(tokens, default=0), rows_of(model)
     if highest >= rows:
         raise ConfigError(

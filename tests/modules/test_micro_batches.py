@@ -3,14 +3,18 @@
 import pytest
 import torch
 
+from k15.models.layouts.base import Layout
+from k15.models.layouts.bucketed import Bucketed
+from k15.models.layouts.packed import Packed
+from k15.models.layouts.shared import Shared
 from k15.models.tiny import tiny_policy
 from k15.modules.micro_batches import laid_out, response
 from k15.tasks.make24 import Make24
 from k15.types import Rollout, RolloutGroup, Segment
 
 
-@pytest.mark.parametrize("layout", ["bucketed", "packed", "shared"])
-def test_every_token_keeps_what_belongs_to_it(layout: str) -> None:
+@pytest.mark.parametrize("layout", [Bucketed(), Packed(), Shared()])
+def test_every_token_keeps_what_belongs_to_it(layout: Layout) -> None:
     """Lengths 3 and 5; the second one's last segment is of this iteration, the first one has an
     advantage for all tokens, the second one for each.
     """

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from k15.models.layouts.base import Name, check_budget, check_prompts, expanded_length
 from k15.models.layouts.targets import predicted
+from k15.models.placeholders import joined
 from k15.types import Example, PackedBatch
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class Bucketed:
             ends_S,
             tokens=torch.from_numpy(tokens_padded(sequences, lengths, pad)),
             positions=positions_padded(sequences, lengths),
-            features=policy.joined([sequence.features for sequence in sequences]),
+            features=joined([sequence.features for sequence in sequences]),
         )
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from k15.models.layouts.base import Name, check_budget, check_prompts, expanded_length
 from k15.models.layouts.targets import predicted
+from k15.models.placeholders import joined
 from k15.types import Example, PackedBatch
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class Packed:
             np.cumsum(lengths),
             tokens=torch.tensor([tokens]),
             positions=positions_packed(sequences),
-            features=policy.joined([sequence.features for sequence in sequences]),
+            features=joined([sequence.features for sequence in sequences]),
         )
 
 

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from k15.models.layouts.base import Name, check_budget, check_prompts
 from k15.models.layouts.targets import response_targets
+from k15.models.placeholders import joined
 from k15.types import Example, PackedBatch, SequencePlaces
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Shared:
         first_S = np.array([response.start for _, response in in_order])
         targets = response_targets(examples, before_S, first_S)
         source, target, mask = (torch.from_numpy(each).to(policy.device) for each in targets)
-        features = policy.joined([prompt.features for prompt in prompts])
+        features = joined([prompt.features for prompt in prompts])
         return PackedBatch(
             tokens=torch.tensor([tokens], device=policy.device),
             positions=torch.cat(positions, -1).unsqueeze(-2).to(policy.device),
