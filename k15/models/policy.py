@@ -104,8 +104,8 @@ class Policy:
         """Tokens that stand for pictures or videos, which an engine never samples."""
         names = ("image_token_id", "video_token_id")
         ids = [self.placeholders.id, *(getattr(self.model.config, name, None) for name in names)]
-        known = range(rows_of(self.model))
-        return tuple(dict.fromkeys(id for id in ids if id in known))
+        rows = rows_of(self.model)
+        return tuple(dict.fromkeys(id for id in ids if id is not None and 0 <= id < rows))
 
     @property
     def multimodal_positions(self) -> bool:
