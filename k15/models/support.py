@@ -26,7 +26,7 @@ OWN_ATTENTION = {
 """They compute attention themselves, and do so under a mask and positions of the engine's."""
 OWN_POSITIONS = {"afmoe", "gpt_oss", "opt"}
 """Their masks, or their positions, do not restart with the positions they are given."""
-NOT_CAUSAL_ENOUGH = {"cpmant", "git", "granitemoehybrid", "inkling_text", "xlnet", "xlstm"}
+NOT_CAUSAL_ENOUGH = {"cpmant", "git", "inkling_text", "xlnet", "xlstm"}
 """Padding on the right changes their numbers."""
 HEADS_ONLY = {"llama4_text", "modernbert-decoder", "prophetnet"}
 """Layers stand between their base model and the output embedding, or it is the model itself."""
@@ -89,8 +89,7 @@ def unknown_pictures(config: PretrainedConfig) -> str:
 
 def keeps_a_state(model_class: Any, text: PretrainedConfig) -> str:
     """Layers that carry something else than keys and values from token to token."""
-    other = set(getattr(text, "layer_types", None) or ()) - ATTENTION
-    if other:
+    if other := set(getattr(text, "layer_types", None) or ()) - ATTENTION:
         return f"it has layers of type {sorted(other)}"
     return "it keeps a state beside keys and values" if model_class._is_stateful else ""
 

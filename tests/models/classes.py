@@ -37,6 +37,7 @@ OWN = {
     "deepseek_v2": LATENT,
     "deepseek_v3": LATENT,
     "gemma2": {"final_logit_softcapping": 2.0},
+    "granitemoehybrid": {"num_local_experts": 0, "layer_types": ["mamba", "attention"]},
     "gpt_neo": {"attention_types": [[["global", "local"], 1]], "window_size": WINDOW},
     "granite": {"logits_scaling": 2.0, "attention_multiplier": 0.5, "residual_multiplier": 0.5},
     "granitemoe": {"logits_scaling": 2.0},

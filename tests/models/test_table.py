@@ -26,7 +26,7 @@ def test_the_page_says_so() -> None:
     assert table.PAGE.read_text() == table.page(), "python -m tests.models.table"
 
 
-@pytest.mark.parametrize("kind", ["bert", "granitemoehybrid", "llama4_text"])
+@pytest.mark.parametrize("kind", ["bert", "prophetnet", "llama4_text"])
 def test_what_is_right_in_nothing_is_refused_before_weights_are_loaded(kind, tmp_path) -> None:
     classes.config_of(kind).save_pretrained(tmp_path)  # and nothing else
     message = rf"model\.path='{tmp_path}' is of the kind {kind}, and .*; choose another model"
