@@ -122,12 +122,11 @@ def check_attention(policy: Policy) -> None:
     if kinds - ATTENTION:
         raise ValueError(
             f"model.path={name!r} has layers of type {sorted(kinds - ATTENTION)}, which have no "
-            "slot cache; choose engine=vllm"
+            "slot cache; choose another model"
         )
     window = getattr(config, "sliding_window", None) or policy.context
     if config._attn_implementation == "eager" and window < policy.context:
         raise ValueError(
             f"model.path={name!r} has attention eager and a sliding window of {window} tokens, "
-            f"shorter than its context of {policy.context}; set its attention to sdpa or choose "
-            "engine=vllm"
+            f"shorter than its context of {policy.context}; set model.attention=sdpa"
         )
