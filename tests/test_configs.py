@@ -1,5 +1,6 @@
 """Every file in configs/ composes, and train.py builds from it what it names."""
 
+import ast
 import functools
 import importlib.util
 import json
@@ -135,6 +136,30 @@ def test_every_command_that_a_comment_or_a_page_shows_composes(command: str) -> 
         key, _, value = word.partition("=")
         shown = config.choices.get(key, OmegaConf.select(config, key))
         assert shown == yaml.safe_load(value), word
+
+
+def texts_of(file: Path) -> list[str]:
+    """A page as it is; of source the string literals, parts of f-strings included."""
+    if file.suffix != ".py":
+        return [file.read_text()]
+    nodes = ast.walk(ast.parse(file.read_text()))
+    return [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+
+
+def test_every_choice_that_a_message_or_a_page_recommends_is_there() -> None:
+    """`engine=vllm`, say, in an error that promises a way out."""
+    groups = {path.name for path in ROOT.iterdir() if path.is_dir()}
+    said = re.compile(rf"(?<![\w.])({'|'.join(groups)})=\[?([a-z]\w*(?:,\w+)*)(?![\w./(])")
+    files = [*(REPOSITORY / "k15").rglob("*.py"), *TEXTS, *REPOSITORY.glob("*.py")]
+    missing = {
+        f"{file.relative_to(REPOSITORY)}: {group}={choice}"
+        for file in files
+        for text in texts_of(file)
+        for group, choices in said.findall(text)
+        for choice in choices.split(",")
+        if choice != "null" and not (ROOT / group / f"{choice}.yaml").is_file()
+    }
+    assert missing == set()
 
 
 def without_torch(*arguments: str) -> str:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -230,6 +231,33 @@ def test_a_folder_that_cannot_be_is_a_line(tmp_path: Path) -> None:
     for where in ("run_dir=file/run", "outputs=file", "run_dir=/sys/run"):
         message = run(tmp_path, "stage=rl", "start_from=null", where, code=2)
         assert message.count("error:") == 1 and "Traceback" not in message, message
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["data.max_response_tokens=600"], "exceed the model's context of 512; shorten responses"),
+        (["data=math", "data.path=FILE", "sampler=curriculum"], "a curriculum needs one each, or"),
+        (
+            ["sampler=curriculum", "sampler.schedule={0: [9]}"],
+            r"the problems have the levels \[1, ",
+        ),
+        (["trainer.accelerator=abacus"], "invalid accelerator name"),
+    ],
+)
+def test_what_the_trainers_setup_refuses_is_a_line(
+    words: list[str], said: str, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rows = [{"problem": f"{i}+1?", "answer": i + 1} for i in range(60)]
+    (tmp_path / "sums.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    words = [word.replace("FILE", f"{tmp_path}/sums.jsonl") for word in words]
+    own = ["model=tiny_bytes"] if "data=math" in words else []
+    main = runpy.run_path(str(TRAIN))["main"]
+    with pytest.raises(SystemExit) as ended:
+        main(["stage=rl", *SMALL, *own, "sampler=uniform", *words, f"run_dir={tmp_path}/run"])
+    assert ended.value.code == 2
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error: ")]
+    assert re.search(said, "\n".join(errors))
 
 
 def test_sizes_that_do_not_divide_are_refused_before_any_weight_is_loaded(tmp_path: Path) -> None:

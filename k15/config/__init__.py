@@ -27,8 +27,8 @@ Parts
     where they arrive.
 Result
     A DictConfig whose interpolations resolve, without `???`, whose `_target_` nodes fit their
-    targets as far as source files tell (`k15.config.signatures`). `config.choices` is the choice of
-    each group.
+    targets: k15's and Lightning's as their files tell (`k15.config.sources`), others as an import
+    does, which `--cfg` does without. `config.choices` is the choice of each group.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ from k15.config.groups import Tree, merge, settle, usage
 from k15.config.nodes import faults
 from k15.config.overrides import apply, keys, parse, spread, stray
 from k15.config.parts import Parts, build, takes
-from k15.config.show import shown
+from k15.config.show import public, shown
 
-__all__ = ["ConfigError", "Parts", "build", "exit_on_error", "load", "shown", "takes"]
+__all__ = ["ConfigError", "Parts", "build", "exit_on_error", "load", "public", "shown", "takes"]
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
 
@@ -68,6 +68,7 @@ def load(entry: str, argv: Sequence[str], root: Path = ROOT) -> DictConfig:
     if "--cfg" in argv:
         print(shown(config), end="")
         raise SystemExit(0)
+    _refuse(list(faults(config, imports=True)))
     return config
 
 
@@ -79,7 +80,10 @@ def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
     spread(overrides, config, tree.many_groups)
     found = [stray(word, names) for word in strays] + apply(config, overrides, names)
     config.choices = choices
-    found += faults(config)
+    _refuse([*found, *faults(config)])
+    return config
+
+
+def _refuse(found: list[str]) -> None:
     if found:
         raise ConfigError("\n".join(found))
-    return config

@@ -42,9 +42,14 @@ def copied(node: DictConfig, name: str, at: str) -> str | None:
         return None
     if name in list(node):
         return _interpolated(node, name)
-    root = cast(DictConfig, node._get_root())
+    root = root_of(node)
     address = part_address(root, name) if "_target_" in list(node) else None
     return address if address and not at.startswith(f"{address}.") else None
+
+
+def root_of(node: DictConfig) -> DictConfig:
+    """The whole config that a node is part of."""
+    return cast(DictConfig, node._get_root())
 
 
 def _interpolated(node: DictConfig, name: str) -> str | None:

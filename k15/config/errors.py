@@ -6,6 +6,9 @@ import difflib
 import traceback
 from collections.abc import Iterable
 
+OURS = ("k15.", "lightning.")
+MISCONFIGURATION = "MisconfigurationException"  # Lightning's; importing it takes seconds
+
 
 class ConfigError(ValueError):
     """What the user has to change, one fault per line."""
@@ -37,7 +40,9 @@ def one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 
-def raised_by(error: Exception) -> str:
-    """The name of the module in which it was raised."""
+def is_users(error: Exception) -> bool:
+    """Whether the user can mend it: a ConfigError, and what k15 or Lightning say of a value."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return str(frame.f_globals.get("__name__", ""))
+    raised_by = str(frame.f_globals.get("__name__", ""))
+    of_a_value = isinstance(error, ValueError) or type(error).__name__ == MISCONFIGURATION
+    return isinstance(error, ConfigError) or (of_a_value and raised_by.startswith(OURS))

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import select
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from k15.config.errors import ConfigError, raised_by
+from k15.config.errors import is_users
 
 OF_THE_DISK = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO),
-    *(errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES, errno.EPERM),
+    *(errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
 }
+IN_RUST = re.compile(r"\(os error (\d+)\)")  # how safetensors and tokenizers tell of a full disk
 READER_GONE = 141  # as a program that SIGPIPE ends
 
 
@@ -23,8 +25,9 @@ def exit_on_error() -> Iterator[None]:
     """End the program with `error: ...` and status 2 for what its user can mend; decorates a main,
     too.
 
-    That is a ConfigError, any ValueError that k15 itself raises, and a disk that is full or may not
-    be written. If nobody reads the output any more (`--help | head`), it ends in silence.
+    That is what `is_users` says, and a disk that is full, may not be written or has lost a file,
+    also where it comes out of the Trainer. If nobody reads the output any more (`--help | head`),
+    it ends in silence.
     """
     try:
         try:
@@ -36,20 +39,22 @@ def exit_on_error() -> Iterator[None]:
             raise  # a pipe of ours
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for Python's last flush
         raise SystemExit(READER_GONE) from None
-    except ValueError as error:
-        if not isinstance(error, ConfigError) and not raised_by(error).startswith("k15."):
+    except Exception as error:
+        message = str(error) if is_users(error) else _of_the_disk(error)
+        if not message:
             raise
-        _end(str(error))
-    except OSError as error:
-        if error.errno not in OF_THE_DISK:
-            raise
-        _end(f"{error.filename or 'writing a file'}: {error.strerror}")
+        for line in message.splitlines():
+            print(f"error: {line}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
-def _end(message: str) -> None:
-    for line in message.splitlines():
-        print(f"error: {line}", file=sys.stderr)
-    raise SystemExit(2) from None
+def _of_the_disk(error: Exception) -> str:
+    """What to say of a disk that does not take or give a file; empty for all else."""
+    found = IN_RUST.search(str(error))
+    number = int(found[1]) if found else getattr(error, "errno", None)
+    if number not in OF_THE_DISK:
+        return ""
+    return f"{getattr(error, 'filename', None) or 'writing a file'}: {os.strerror(number)}"
 
 
 def _nobody_reads() -> bool:

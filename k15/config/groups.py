@@ -157,7 +157,8 @@ group=choice           choose a file of a group (* is chosen if nothing else is 
 group=my/own.yaml      choose a file of your own
 group=[one,two]        choose several, where the entry allows it; group.key=value is for all of them
 group=null             leave a group out
-key.key=value          change a value that --cfg shows; values are YAML: 1e-3, [1, 2], {a: 1}, null
+key.key=value          change a value that --cfg shows; values are YAML: 1e-3, [1, 2], null
+key.key={a: 1}         replace a mapping as a whole
 key._target_=pkg.Name  name a class or function of your own; its parameters are keys next to it
 --cfg                  print the config that results and stop\
 """.splitlines()

@@ -8,7 +8,6 @@ the plain value there. A part whose address holds null is not there.
 from __future__ import annotations
 
 import functools
-import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -16,8 +15,9 @@ from typing import Any
 from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from k15.config.copies import part_address
-from k15.config.errors import ConfigError, did_you_mean, raised_by
+from k15.config.errors import ConfigError, is_users
 from k15.config.parameters import Parameters, parameters_of
+from k15.config.targets import import_target
 
 RESERVED = ("_target_", "_partial_")
 
@@ -103,7 +103,8 @@ class Parts(Mapping[str, Any]):
 
     def _call(self, node: DictConfig, address: str) -> Any:
         where = f"{address} ({node['_target_']})" if address else str(node["_target_"])
-        target = import_target(node["_target_"], where)
+        with _noting(where):
+            target = import_target(node["_target_"])
         parameters = parameters_of(target)
         partial = node.get("_partial_")
         names = parameters.keyword_only if partial else parameters.names
@@ -137,42 +138,22 @@ class Parts(Mapping[str, Any]):
 
 def takes(node: DictConfig, name: str) -> bool:
     """Whether the target of a node has a parameter of this name; imports it."""
-    return name in parameters_of(import_target(node["_target_"], node["_target_"])).names
-
-
-def import_target(target: str, where: str) -> Any:
-    """The longest prefix that is a module, attributes from there on."""
-    parts = target.split(".")
-    for cut in range(len(parts) - 1, 0, -1):
-        module = ".".join(parts[:cut])
-        try:
-            with _noting(where):
-                found = importlib.import_module(module)
-        except ModuleNotFoundError as error:
-            if f"{module}.".startswith(f"{error.name}."):
-                continue
-            raise  # something that the target's module imports
-        for name in parts[cut:]:
-            if not hasattr(found, name):
-                raise ConfigError(f"{where}: no {name} in {module}{did_you_mean(name, dir(found))}")
-            found = getattr(found, name)
-        return found
-    raise ConfigError(f"{where}: no module {parts[0]}")
+    return name in parameters_of(import_target(node["_target_"])).names
 
 
 @contextmanager
 def _noting(where: str, parameters: Parameters | None = None) -> Iterator[None]:
     """Add to an exception which target it comes from.
 
-    A ValueError that k15 itself raised is about what the user wrote, so it becomes a ConfigError;
-    so does a TypeError about an argument that `**kwargs` would have led to a parent.
+    What is about a value that the user wrote becomes a ConfigError; so does a TypeError about an
+    argument that `**kwargs` would have led to a parent.
     """
     try:
         yield
     except ConfigError:
         raise
     except Exception as error:
-        if isinstance(error, ValueError) and raised_by(error).startswith("k15."):
+        if is_users(error):
             raise ConfigError(f"{error}\nwhile building {where}") from error
         if isinstance(error, TypeError) and parameters and parameters.misled(error):
             raise ConfigError(f"{where}: {error}") from error

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ConfigError, shown
+from k15.config import ConfigError, public, shown
 from k15.evaluation.samples import Key, Response
 from k15.folders import locked, write_text
 from k15.problems.records import read_records
@@ -54,8 +54,7 @@ def check_same(saved: Any, config: DictConfig) -> None:
 
 def settings(config: Any) -> dict[str, Any]:
     """What a sample depends on, by dotted key: seed, model, benchmarks and promptings."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
+    plain = public(config, resolve=True)
     leaves = {key: plain[key] for key in ("seed", "sampling_seed", "responses")}
     leaves |= {f"model.{key}": value for key, value in plain["model"].items()}
     for group in ("benchmark", "prompting"):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ConfigError, Parts
+from k15.config import ConfigError, Parts, public
 from k15.evaluation.compare import write_comparison
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.folder import GIVEN, given_responses, newest_model, opened
@@ -153,8 +153,7 @@ def main_groups(found: Results, evaluator: Evaluator) -> Results:
 
 def settings(config: DictConfig) -> Mapping[str, Any]:
     """What tells this run from others."""
-    plain = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(plain, dict)
+    plain = public(config, resolve=True)
     return {
         key: plain[key] for key in ("seed", "sampling_seed", "benchmark", "prompting", "engine")
     }

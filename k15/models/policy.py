@@ -200,11 +200,13 @@ def load_policy(
     dtype: str = "float32",
     attention: str | None = None,
     fast_norms: bool = True,
+    trust_remote_code: bool = False,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
     `attention` is transformers' `attn_implementation`; with flash_attention_2 on a GPU sequences
-    are packed end to end for training. `fast_norms` is that of `Policy`.
+    are packed end to end for training. `fast_norms` is that of `Policy`. Code that comes with the
+    weights runs only with `trust_remote_code`.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -216,12 +218,13 @@ def load_policy(
     if not isinstance(getattr(torch, dtype, None), torch.dtype):
         raise ConfigError(f"model.dtype={dtype!r}: choose float32, bfloat16 or float16")
     with refused(path, "config.json"):
-        config = AutoConfig.from_pretrained(path)
+        config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     vision = hasattr(config, "vision_config")
     check_trainable(path, config, attention)
-    processor = load_processor(path, vision)
+    processor = load_processor(path, vision, trust_remote_code)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
     how = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
+    how |= {"trust_remote_code": trust_remote_code}
     with refused(path, "weights"), waiting_for(f"the weights of {path}"):
         model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
@@ -248,16 +251,19 @@ def refused(path: str, part: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # they have no common type
+        way_out = "give a folder that save_pretrained wrote, or a name on the Hugging Face hub"
+        if "trust_remote_code" in str(error):
+            way_out = "read that code, then say model.trust_remote_code=true"
         raise ConfigError(
-            f"model.path={path!r}: its {part} cannot be read ({one_line(error)}); give a folder "
-            "that save_pretrained wrote, or a name on the Hugging Face hub"
+            f"model.path={path!r}: its {part} cannot be read ({one_line(error)}); {way_out}"
         ) from error
 
 
-def load_processor(path: str, vision: bool) -> Any:
+def load_processor(path: str, vision: bool, trust_remote_code: bool = False) -> Any:
     """The tokenizer, or for a vision-language model the processor, of a folder or name."""
     try:
-        return (AutoProcessor if vision else AutoTokenizer).from_pretrained(path)
+        loader = AutoProcessor if vision else AutoTokenizer
+        return loader.from_pretrained(path, trust_remote_code=trust_remote_code)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise ConfigError(
             f"model.path={path!r}: no usable tokenizer or processor there ({error}); "

@@ -61,7 +61,7 @@ def load_value_policy(path: str, dtype: str = "float32") -> Policy:
         raise ValueError(f"reward model path={path!r}: no such folder")
     loader = AutoModelForSequenceClassification
     model, found = loader.from_pretrained(
-        path, dtype=getattr(torch, dtype), output_loading_info=True
+        path, dtype=getattr(torch, dtype), output_loading_info=True, trust_remote_code=False
     )
     fresh = [name for name in found["missing_keys"] if name.split(".")[0] in HEADS]
     if model.config.num_labels != 1 or fresh:

@@ -12,6 +12,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from k15.config import public
+
 Settings = dict[str, Any]
 """Values by dotted key, interpolations as written: one knob is in it once."""
 
@@ -38,7 +40,7 @@ def settings(config: DictConfig) -> Settings:
 
     Paths in `data` carry the checksum of what lies there, so other content is another setting.
     """
-    asked = dict(leaves(OmegaConf.to_container(config, resolve=False))) | dict(config.asked)
+    asked = dict(leaves(public(config))) | dict(config.asked)
     free = (*FREE, *watchers(config))
     kept = {key: value for key, value in asked.items() if not under(key, free)}
     found = {key: with_checksum(config, key, kept[key]) for key in sorted(kept)}

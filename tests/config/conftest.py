@@ -32,8 +32,8 @@ CONFIGS = {
         defaults: {model: big, rewards: judged}
         path: ???
         """,
-    "rewards/exact.yaml": "exact: {_target_: fractions.Fraction, numerator: 1}",
-    "rewards/judged.yaml": "judge: {_target_: fractions.Fraction, numerator: 2}",
+    "rewards/exact.yaml": "exact: {_target_: k15.sandbox.protocol.Limits, memory_mib: 1}",
+    "rewards/judged.yaml": "judge: {_target_: k15.sandbox.protocol.Limits, memory_mib: 2}",
     "experiment/short.yaml": """
         defaults: {model: tiny}
         seed: 7

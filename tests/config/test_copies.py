@@ -36,6 +36,14 @@ def test_the_true_address_is_named(given: list[str], address: str) -> None:
     assert line.startswith(key) and line.endswith(expected)
 
 
+def test_a_mapping_given_whole_changes_no_copy() -> None:
+    """But it may say what was said, as `--cfg` prints it."""
+    node = "module={_target_: k15.modules.rl.RLModule, learning_rate: "
+    with pytest.raises(ConfigError, match=r"^module\.learning_rate: this is learning_rates\.text"):
+        load("train", ["stage=rl", node + "0.5}"])
+    load("train", ["stage=rl", node + "'${learning_rates.text}'}"])
+
+
 def test_what_is_no_copy_may_be_changed() -> None:
     """A setting at the root, a longer text, and what a stage has itself."""
     config = load("train", ["stage=sft", "start_from=null", "callbacks.checkpoint.folder=here"])

@@ -3,10 +3,12 @@
 import errno
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from lightning import Trainer
 
-from k15.config import ConfigError, exit_on_error
+from k15.config import ConfigError, build, exit_on_error
 from k15.sizes import Sizes
 
 
@@ -22,6 +24,25 @@ def forbidden() -> None:
     raise PermissionError(errno.EACCES, "Permission denied", "outputs/rl")
 
 
+def gone() -> None:
+    Path("/proc/k15").mkdir()
+
+
+def full_in_rust() -> None:
+    """As safetensors says it."""
+    raise RuntimeError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+
+def misconfigured() -> None:
+    Trainer(max_epochs=-7, logger=False)
+
+
+def no_such_precision() -> None:
+    build(
+        {"_target_": "lightning.fabric.plugins.MixedPrecision", "precision": "7", "device": "cpu"}
+    )
+
+
 def wrong() -> None:
     raise ConfigError("a is wrong\nb is wrong")
 
@@ -33,6 +54,22 @@ def wrong() -> None:
         (refused, ["error: sizes.samples_per_problem=0: must be at least 1"]),
         (full, ["error: writing a file: No space left on device"]),
         (forbidden, ["error: outputs/rl: Permission denied"]),
+        (gone, ["error: /proc/k15: No such file or directory"]),
+        (full_in_rust, ["error: writing a file: No space left on device"]),
+        (
+            misconfigured,
+            [
+                "error: `max_epochs` must be a non-negative integer or -1. You passed in -7.",
+            ],
+        ),
+        (
+            no_such_precision,
+            [
+                "error: Passed `MixedPrecision(precision='7')`. "
+                "Precision must be '16-mixed' or 'bf16-mixed'.",
+                "error: while building lightning.fabric.plugins.MixedPrecision",
+            ],
+        ),
     ],
 )
 def test_a_line_for_the_user(fault, lines, capsys: pytest.CaptureFixture) -> None:
@@ -43,7 +80,14 @@ def test_a_line_for_the_user(fault, lines, capsys: pytest.CaptureFixture) -> Non
 
 
 @pytest.mark.parametrize(
-    "fault", [ValueError("of another package"), ConnectionResetError(), OSError("of no kind")]
+    "fault",
+    [
+        ValueError("of another package"),
+        FileNotFoundError("of nobody's disk"),
+        ConnectionResetError(),
+        OSError("of no kind"),
+        RuntimeError("in Rust (os error 104)"),
+    ],
 )
 def test_a_traceback_for_the_rest(fault: Exception) -> None:
     with pytest.raises(type(fault)), exit_on_error():

@@ -175,7 +175,7 @@ def test_an_entry_shows_its_own_groups(root, write, capsys):
 
 
 def test_a_named_thing_is_one_more_of_many(root, write):
-    write({**MANY, "benchmark/sums.yaml": "{_target_: fractions.Fraction, numerator: 1}"})
-    config = load("evaluate", ["benchmark.mine={_target_: fractions.Fraction}"], root)
+    write({**MANY, "benchmark/sums.yaml": "{_target_: k15.sandbox.protocol.Limits, memory_mib: 1}"})
+    config = load("evaluate", ["benchmark.mine={_target_: k15.sandbox.protocol.Limits}"], root)
     assert sorted(config.benchmark) == ["mine", "sums"]
     assert "mine" not in config.benchmark.sums

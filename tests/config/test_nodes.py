@@ -29,7 +29,7 @@ def test_faults_of_all_nodes_are_found_wherever_they_are():
             "g": {"_target_": 3},
         }
     )
-    assert list(faults(config)) == [
+    assert list(faults(config, imports=True)) == [
         "b.0.txet: Interpolation key 'nope' not found",
         "b.0.txet: node_targets.fail has no parameter txet; did you mean b.0.text? (it takes text)",
         "c.d._target_: node_targets has no fial; did you mean node_targets.fail?",
@@ -38,7 +38,12 @@ def test_faults_of_all_nodes_are_found_wherever_they_are():
     ]
 
 
+def test_users_targets_wait_for_the_import():
+    config = OmegaConf.create({"a": {"_target_": "node_targets.fail", "txet": 1}})
+    assert list(faults(config)) == []
+
+
 def test_load_checks_the_nodes(root, write):
-    write({"rewards/exact.yaml": "exact: {_target_: fractions.Fraction, numertor: 1}"})
-    with pytest.raises(ConfigError, match=r"did you mean rewards\.exact\.numerator\?"):
+    write({"rewards/exact.yaml": "exact: {_target_: k15.sandbox.protocol.Limits, memory_mb: 1}"})
+    with pytest.raises(ConfigError, match=r"did you mean rewards\.exact\.memory_mib\?"):
         load("train", [], root)

@@ -23,10 +23,37 @@ def test_values_are_yaml(root):
     }
 
 
-def test_a_mapping_is_merged_key_by_key(root):
+SCHEDULE = "{levels: {0: [1, 2], 6: [3]}, options: {}}"
+
+
+def test_a_mapping_given_whole_replaces(root, write):
+    write({"data/sums.yaml": SCHEDULE})
+    assert load("train", ["data.levels={0: [1]}"], root).data.levels == {0: [1]}
+    assert load("train", ["data.levels={}"], root).data.levels == {}
     model = load("train", ["model={depth: 3, kind: image}", "model.tied=false"], root).model
-    assert (model.depth, model.kind, model.tied, model.dropout) == (3, "image", False, 0.0)
-    assert fault(root, "model={dept: 3}") == "model.dept: no such key; did you mean model.depth?"
+    assert model == {"depth": 3, "kind": "image", "tied": False}
+
+
+def test_a_single_key_is_changed_alone(root, write):
+    write({"data/sums.yaml": SCHEDULE})
+    assert load("train", ["data.levels.6=[4]"], root).data.levels == {0: [1, 2], 6: [4]}
+    model = load("train", ["model.depth=3", "model.kind=image"], root).model
+    assert (model.depth, model.kind, model.tied, model.dropout) == (3, "image", True, 0.0)
+
+
+def test_the_last_word_wins(root, write):
+    write({"data/sums.yaml": SCHEDULE})
+    argv = ["data.levels.6=[4]", "data.levels={0: [1]}"]
+    assert load("train", argv, root).data.levels == {0: [1]}
+
+
+def test_a_target_is_replaced_by_a_target(root):
+    argv = ["rewards.exact={_target_: k15.sandbox.protocol.Limits, wall_seconds: 2}"]
+    assert "memory_mib" not in load("train", argv, root).rewards.exact
+    assert fault(root, "trainer={max_epochs: 3}") == (
+        "trainer: a mapping replaces all that is there, so it needs a _target_; to change single "
+        "keys of it: trainer.max_epochs=..."
+    )
 
 
 def test_values_may_be_interpolations(root):
@@ -54,7 +81,7 @@ def test_a_word_without_equals_names_the_nearest(root):
         ("depth=1", "model.depth"),
         ("mdl.depth=1", "model.depth"),
         ("modle=tiny", "model"),
-        ("rewards.exat.numerator=1", "rewards.exact.numerator"),
+        ("rewards.exat.memory_mib=1", "rewards.exact.memory_mib"),
     ],
 )
 def test_unknown_key_names_the_nearest(root, given, meant):
@@ -113,12 +140,12 @@ def test_a_new_key_is_for_parameters_of_the_target(root):
 
 
 def test_named_things_take_one_more_thing(root):
-    argv = ["rewards.mine.numerator=3", "rewards.mine._target_=fractions.Fraction"]
+    argv = ["rewards.mine.memory_mib=3", "rewards.mine._target_=k15.sandbox.protocol.Limits"]
     assert load("train", argv, root).rewards.mine == {
-        "_target_": "fractions.Fraction",
-        "numerator": 3,
+        "_target_": "k15.sandbox.protocol.Limits",
+        "memory_mib": 3,
     }
-    assert "rewards.mine.numerator: no such key" in fault(root, "rewards.mine.numerator=3")
+    assert "rewards.mine.memory_mib: no such key" in fault(root, "rewards.mine.memory_mib=3")
     assert "model.mine._target_: no such key" in fault(root, "model.mine._target_=x.y")
 
 

@@ -135,6 +135,26 @@ def test_what_cannot_work_is_refused_by_name(tmp_path: Path) -> None:
         seeing.expand((1, 2), PICTURES.problem(0).images)
 
 
+def test_code_in_a_folder_runs_only_if_the_config_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked on standard input either."""
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    config = {"model_type": "own", "auto_map": {"AutoConfig": "own.OwnConfig"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    mark = tmp_path / "mark"
+    (tmp_path / "own.py").write_text(
+        "from pathlib import Path\nfrom transformers import PretrainedConfig\n"
+        f"Path({str(mark)!r}).touch()\nclass OwnConfig(PretrainedConfig): pass\n"
+    )
+    with pytest.raises(ConfigError, match=r"model\.trust_remote_code=true$"):
+        load_policy(str(tmp_path))
+    assert not mark.exists()
+    with pytest.raises(ConfigError, match="tokenizer"):  # there is none
+        load_policy(str(tmp_path), trust_remote_code=True)
+    assert mark.exists()
+
+
 def test_a_policy_of_another_task_is_refused(tmp_path: Path) -> None:
     tiny_text().save(tmp_path)
     with pytest.raises(ValueError, match="no word ' eleven'"):
