@@ -41,7 +41,7 @@ def trained(module: LightningModule, judgements: int, reasoning: bool) -> dict[s
     """Held-out figures after an epoch."""
     data = JudgementData(
         policy=module.policy,
-        source=TaskJudgements(JUDGING, held_out_problems=50),
+        source=TaskJudgements(JUDGING, held_out_problems=7),
         judgements=judgements,
         tokens_per_batch=600,
         reasoning=reasoning,
