@@ -43,7 +43,7 @@ from k15.models.tiny import tiny_policy
 from k15.modules.rl import RLModule
 from k15.problems.sources import TaskSource
 from k15.rewards.base import RewardCallback
-from k15.rollouts.collector import RolloutPlan
+from k15.rollouts.plan import RolloutPlan
 from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Experience, Problem, RolloutGroup
@@ -182,8 +182,7 @@ def run_k15(folder: str, size: str, seed: int, objective: str) -> Run:
         sizes=SIZES,
     )
     clock, profile, experiences = Clock(), Profile(TIMED[size] + 1), list[Experience]()
-    clock.watch(datamodule.collector, "grow", "rollout")
-    clock.watch(datamodule.collector, "score_all", "reward")
+    clock.watch(datamodule.collector, "run", "rollout")
 
     def end_of_iteration(trainer: Trainer, *_: Any) -> None:
         groups = experiences[-1].groups
@@ -379,11 +378,13 @@ def report(size: str, runs: dict[str, list[Run]]) -> None:
 
 
 def report_side(side: str, iterations: list[dict[str, float]]) -> None:
-    """One line: training is what is left of an iteration, Lightning or Trainer included."""
-    whole, rollout, reward, tokens = (
-        [iteration[name] for iteration in iterations]
-        for name in ("iteration", "rollout", "reward", "tokens")
+    """One line: training is what is left of an iteration, Lightning or Trainer included; k15 scores
+    while it generates.
+    """
+    whole, rollout, tokens = (
+        [iteration[name] for iteration in iterations] for name in ("iteration", "rollout", "tokens")
     )
+    reward = [iteration.get("reward", 0.0) for iteration in iterations]
     train = median(w - o - r for w, o, r in zip(whole, rollout, reward, strict=True))
     rate = sum(tokens) / sum(whole)
     print(

@@ -119,6 +119,8 @@ class RolloutGroup:
     """The prompt as the engine gets it: each picture is ONE placeholder token."""
     rollouts: tuple[Rollout, ...]
     """[G]"""
+    number: int = 0
+    """How many groups of the run were started before this one; decides its random numbers."""
     parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Reward part by name, unweighted, each [G]."""
     reward: tuple[float, ...] = ()
@@ -166,7 +168,7 @@ class Experience:
     iteration: int
     """i of π_i."""
     groups: tuple[RolloutGroup, ...]
-    """The groups whose last rollout ended in this iteration, scored."""
+    """The complete groups that this iteration hands out, scored, oldest first."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Figures of the rollout and reward phases, by TensorBoard name."""
 

@@ -25,7 +25,8 @@ from k15.problems.sources import ProblemSource
 from k15.progress import phase
 from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer
-from k15.rollouts.collector import Collector, RolloutPlan
+from k15.rollouts.collector import Collector
+from k15.rollouts.plan import RolloutPlan
 from k15.types import Experience, Problem
 
 LISTED = 5  # problems that cannot be used are named one by one up to here

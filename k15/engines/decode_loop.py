@@ -3,23 +3,23 @@
     waiting ──► prefill ──► rows of the slot cache ──► step: forward, sample, append ──► ended?
                                ▲                                                     │    │
                                └────────── the rest of the rows, and new ones ◄──────┘    ▼
-                                                                                     completions
+                                                           stopped: all rows ──────► completions
 
 Legend: B active rows, L positions, V vocabulary, T tokens of a response.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
-from typing import TYPE_CHECKING
+from itertools import groupby, islice
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import Tensor
 
-from k15.engines.prefill import Prefiller, Prompt
+from k15.engines.prefill import Prompt, batches, prefill
 from k15.engines.protocol import Completion, Sampling
 from k15.engines.repetition import first_repetition, repeats_at_end
 from k15.engines.rows import Rows
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from k15.models.policy import Policy
 
 STEPS_PER_REPETITION_CHECK = 16
+LEAST_ROOM = 1 / 16  # of the slots: so many free ones are filled at once, in one prefill
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +40,31 @@ class Job:
     index: int
     prompt: Prompt
     max_new_tokens: int
-    seed: int | None = None
+    seed: int
 
-    def first_state(self) -> tuple[int, int, int, int, int, int]:
+    def first_state(self) -> tuple[int, ...]:
         """Its row in the order of `rows.FIELDS`: the last token of the prompt is fed first."""
         prompt = self.prompt
-        last = prompt.expanded.tokens[-1]
-        return self.index, last, prompt.prefix_length, prompt.rotary, 0, self.max_new_tokens
+        last, place = prompt.expanded.tokens[-1], prompt.prefix_length
+        return self.index, self.seed, last, place, prompt.rotary, 0, self.max_new_tokens
+
+    @property
+    def positions(self) -> int:
+        """What its row takes in the cache, at most."""
+        return self.prompt.prefix_length + self.max_new_tokens
 
 
 class DecodeLoop:
-    """One call of `generate`. `step` runs in inference mode, on a model that is `decoding`."""
+    """One call of `generate`. `step` runs in inference mode, on a model that is `decoding`.
+
+    A job of `waiting` is pulled when there is a row for it; None: there is no job before another
+    one has ended.
+    """
 
     def __init__(
         self,
         policy: Policy,
-        jobs: Sequence[Job],
+        waiting: Iterator[Job | None],
         sampling: Sampling,
         *,
         version: int,
@@ -63,50 +73,69 @@ class DecodeLoop:
     ) -> None:
         config, device = policy.model.config.get_text_config(), policy.device
         self.policy, self.repetition, self.version = policy, sampling.repetition, version
-        self.waiting = deque(jobs)
-        self.prefiller = Prefiller(policy, tokens_per_prefill, [job.prompt for job in jobs])
-        forbidden_V = forbidden_tokens(policy, config.vocab_size)
-        self.sampler = Sampler(sampling, forbidden_V, seeds(jobs, device))
+        self.waiting, self.tokens_per_prefill = waiting, tokens_per_prefill
+        self.exhausted = self.stopped = False
+        self.sampler = Sampler(sampling, forbidden_tokens(policy, config.vocab_size))
         self.stop_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
         self.stop_ids = policy.stop_ids
         self.stop_V[list(self.stop_ids)] = True
-        slots = min(slots, len(jobs))
-        self.rows = Rows(slots, max((job.max_new_tokens for job in jobs), default=0), device)
-        longest = max((job.prompt.prefix_length + job.max_new_tokens for job in jobs), default=0)
-        self.cache = SlotCache(slots, config.num_hidden_layers, longest)
+        self.rows = Rows(slots, device)
+        self.cache = SlotCache(slots, config.num_hidden_layers)
         self.dtype = policy.model.dtype
         self.steps = 0
 
     @property
     def unfinished(self) -> bool:
-        """Whether a request has not been completed yet."""
-        return bool(self.waiting) or self.rows.count > 0
+        """Whether a job has not been completed, or there may be another one."""
+        return self.rows.count > 0 or not self.exhausted
+
+    def stop(self) -> None:
+        """Let the next step end everything."""
+        self.exhausted = self.stopped = True
 
     def step(self) -> list[Completion]:
         """One new token for every row; returns the responses that end with it."""
-        self._admit()
+        if not self.stopped:
+            self._admit()
+            assert self.rows.count or self.exhausted, "None, but nothing runs that could end"
+        if self.stopped or not self.rows.count:
+            return self._finish(torch.ones_like(self.rows.indices, dtype=torch.bool))
         logits_BV = self._forward()
-        token_B, logp_B = self.sampler(logits_BV, self.rows["request"], self.rows["length"])
+        token_B, logp_B = self.sampler(logits_BV, self.rows["seed"], self.rows["position"])
         self.rows.append(token_B, logp_B)
-        ended_B = self._ended(token_B)
-        return self._finish(ended_B) if ended_B.any() else []
+        return self._finish(self._ended(token_B))
 
     def _admit(self) -> None:
-        """Fill the free rows from the queue; samples of one prompt copy the same prefix."""
-        room = min(self.rows.slots - self.rows.count, len(self.waiting))
-        jobs = [self.waiting.popleft() for _ in range(room)]
-        for job in jobs:
-            self.prefiller.fill(job.prompt)
-        # Prompts that were prefilled together are of similar length: sorted, they copy in one go.
-        jobs.sort(key=lambda job: -job.prompt.prefix_length)
-        for _, together in groupby(jobs, key=lambda job: id(job.prompt.prefix)):
-            self._join(list(together))
+        """Fill the free rows; samples of one prompt copy the same prefix."""
+        jobs: dict[Prompt, list[Job]] = defaultdict(list)
+        for job in self._pulled():
+            jobs[job.prompt].append(job)
+            self.rows.widen(job.max_new_tokens)
+            self.cache.longest = max(self.cache.longest, job.positions)
+        for prompts in batches(list(jobs), self.tokens_per_prefill):
+            if fresh := [prompt for prompt in prompts if not prompt.ready]:
+                prefill(self.policy, fresh)
+            self._join([job for prompt in prompts for job in jobs.pop(prompt)])
+
+    def _pulled(self) -> Iterator[Job]:
+        """Jobs for the free rows, if these are many enough to be worth a prefill."""
+        room = self.rows.slots - self.rows.count
+        if self.exhausted or (self.rows.count and room < LEAST_ROOM * self.rows.slots):
+            return
+        for job in islice(self.waiting, room):
+            if job is None:
+                return
+            yield job
+            room -= 1
+        self.exhausted = room > 0
 
     def _join(self, jobs: list[Job]) -> None:
-        prefix = jobs[0].prompt.prefix
-        if prefix:
-            self.cache.write(self.rows.count, prefix, [job.prompt.row for job in jobs])
-        self.rows.join([job.first_state() for job in jobs])
+        for _, together in groupby(jobs, key=lambda job: id(job.prompt.prefix)):
+            samples = list(together)
+            prefix = samples[0].prompt.prefix
+            if prefix:
+                self.cache.write(self.rows.count, prefix, [job.prompt.row for job in samples])
+            self.rows.join([job.first_state() for job in samples])
 
     def _forward(self) -> Tensor:
         """[B, V] logits for the next token of each row."""
@@ -134,6 +163,8 @@ class DecodeLoop:
 
     def _finish(self, ended_B: Tensor) -> list[Completion]:
         """Completions of the rows that ended; the others close ranks."""
+        if not ended_B.any():
+            return []
         responses = self.rows.responses(ended_B)
         source_B, target_B = self.rows.remove(ended_B)
         if len(source_B):
@@ -142,13 +173,13 @@ class DecodeLoop:
 
     def _completion(self, index: int, tokens: list[int], logps: list[float]) -> Completion:
         """A repetition counts from where it was complete, whenever it was looked for."""
+        unended: Literal["cut", "length"] = "cut" if self.stopped else "length"
         end = first_repetition(tokens, self.repetition) if self.repetition else None
-        stopped = tokens[-1] in self.stop_ids
         return Completion(
             index=index,
             tokens=tuple(tokens[:end]),
             logps=tuple(logps[:end]),
-            finish="repetition" if end else "stop" if stopped else "length",
+            finish="repetition" if end else "stop" if tokens[-1] in self.stop_ids else unended,
             version=self.version,
         )
 
@@ -158,18 +189,6 @@ def causal_mask(position_B: Tensor, limit: int, dtype: torch.dtype) -> Tensor:
     place_L = torch.arange(limit, device=position_B.device)
     mask_BL = torch.zeros(len(position_B), limit, dtype=dtype, device=position_B.device)
     return mask_BL.masked_fill_(place_L > position_B[:, None], -torch.inf)[:, None, None]
-
-
-def seeds(jobs: Sequence[Job], device: torch.device) -> Tensor | None:
-    """[J] the requests' own seeds by their index; None if they have none."""
-    given = {job.index: job.seed for job in jobs if job.seed is not None}
-    if not given:
-        return None
-    if len(given) < len(jobs):
-        raise ValueError(
-            f"{len(given)} of {len(jobs)} requests have a seed; give it to all or none"
-        )
-    return torch.tensor([given[index] for index in range(len(jobs))], device=device)
 
 
 def forbidden_tokens(policy: Policy, vocabulary: int) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import torch
@@ -39,9 +39,15 @@ class OnDemandEngine(RolloutEngine):
         """That of the engine, None where there is none yet."""
         return self.made.version if self.made else None
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+    def generate(
+        self, requests: Iterable[Request | None], sampling: Sampling
+    ) -> Iterator[Completion]:
         """By the engine."""
         return self.engine.generate(requests, sampling)
+
+    def stop(self) -> None:
+        """The engine's newest call."""
+        self.engine.stop()
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Into the engine."""

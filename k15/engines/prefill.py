@@ -28,7 +28,7 @@ SHORTEST = 0.75  # of the longest prompt that it is padded to
 
 @dataclass(slots=True, eq=False)
 class Prompt:
-    """One prompt of a call, let go with its keys and values when its last sample starts."""
+    """One prompt of a call, let go with its keys and values when another one has started."""
 
     expanded: Expanded
     prefix: Sequence[KeysValues] = ()
@@ -42,41 +42,27 @@ class Prompt:
         return len(self.expanded.tokens) - 1
 
     @property
+    def ready(self) -> bool:
+        """Whether there is nothing to be prefilled."""
+        return bool(self.prefix) or self.prefix_length == 0
+
+    @property
     def rotary(self) -> int:
         """Rotary position of the last token, the same on all axes."""
         return int(self.expanded.positions[..., -1].max())
 
 
-class Prefiller:
-    """Prefills prompts in the order of their first use, some ahead of it."""
-
-    def __init__(self, policy: Policy, tokens_per_prefill: int, prompts: Sequence[Prompt]) -> None:
-        self.policy, self.budget = policy, tokens_per_prefill
-        distinct = dict.fromkeys(prompts)
-        self.waiting = deque(prompt for prompt in distinct if prompt.prefix_length > 0)
-
-    def fill(self, prompt: Prompt) -> None:
-        """See to it that a prompt is prefilled, and with it the next ones up to the budget."""
-        while prompt.prefix_length > 0 and not prompt.prefix:
-            for batch in batches(self._next()):
-                prefill(self.policy, batch)
-
-    def _next(self) -> list[Prompt]:
-        taken = [self.waiting.popleft()]
-        tokens = taken[0].prefix_length
-        while self.waiting and tokens + self.waiting[0].prefix_length <= self.budget:
-            tokens += self.waiting[0].prefix_length
-            taken.append(self.waiting.popleft())
-        return taken
-
-
-def batches(prompts: Sequence[Prompt]) -> Iterator[list[Prompt]]:
-    """Prompts of similar length together."""
+def batches(prompts: Sequence[Prompt], tokens: int) -> Iterator[list[Prompt]]:
+    """Prompts of similar length together, up to so many tokens; a longer one alone."""
     longest_first = deque(sorted(prompts, key=lambda prompt: -prompt.prefix_length))
     while longest_first:
-        longest = longest_first[0].prefix_length
-        batch = []
-        while longest_first and longest_first[0].prefix_length >= SHORTEST * longest:
+        batch = [longest_first.popleft()]
+        longest = batch[0].prefix_length
+        while (
+            longest_first
+            and longest_first[0].prefix_length >= SHORTEST * longest
+            and (len(batch) + 1) * longest <= tokens
+        ):
             batch.append(longest_first.popleft())
         yield batch
 

@@ -3,6 +3,9 @@
 Tokens in, tokens out: an engine never sees text, tasks or rewards. A partial rollout is the same
 call with a longer prefix and a smaller budget, so no engine knows about partial rollouts either.
 
+    requests ──► engine: pulls one whenever a slot is free ──► completions, as they end
+                   ▲ stop(): no more is pulled, the rest comes back as it stands, "cut"
+
 The life of an engine that samples from the policy under training:
 
     made at its first use ──► wake ─► load_weights ─► generate ... ─► sleep ──► close
@@ -12,9 +15,10 @@ The life of an engine that samples from the policy under training:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -50,7 +54,9 @@ class Sampling:
     """0 is greedy."""
     top_p: float = 1.0
     seed: int = 0
-    """The same seed, weights and requests give the same tokens."""
+    """Of the requests without a seed of their own: each gets one that depends on this and on its
+    place in the call.
+    """
     repetition: Repetition | None = None
     """An engine that can end a repeating response early may do so; it counts its own tokens
     only.
@@ -73,8 +79,10 @@ class Request:
     max_new_tokens: int
     images: Sequence[Image] = ()
     seed: int | None = None
-    """Of this request's own random numbers, below 2^63: its tokens then depend on nothing else in
-    the call. Given for all requests of a call or for none.
+    """Of this request's own random numbers, below 2^63: its tokens depend on nothing else in the
+    call. Each token is drawn by the seed and its place behind the prompt's first token, so that a
+    response that is cut and continued with the same seed is the uncut one. (An engine whose random
+    numbers begin anew in each call mixes `len(tokens)` into the seed instead.)
     """
 
 
@@ -83,15 +91,15 @@ class Completion:
     """The new tokens of one request."""
 
     index: int
-    """Position of the request in the call."""
+    """How many requests were pulled before this one."""
     tokens: tuple[int, ...]
     """[T] new token ids, a stop token included."""
     logps: tuple[float, ...]
     """[T] log-probability of each under softmax(logits / temperature) before top-p (temperature 1
     if greedy).
     """
-    finish: FinishReason
-    """"length" means `max_new_tokens` was used up."""
+    finish: FinishReason | Literal["cut"]
+    """"length" means `max_new_tokens` was used up, "cut" that the engine was stopped before."""
     version: int
     """The version given with the weights that were used."""
 
@@ -106,11 +114,16 @@ class RolloutEngine(Protocol):
     version: int | None = None
     """That of the weights it has; None: those it was made with."""
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+    def generate(
+        self, requests: Iterable[Request | None], sampling: Sampling
+    ) -> Iterator[Completion]:
         """Yield one completion per request, in the order in which they end.
 
-        Equal requests (same tokens, same picture objects) are G samples of one prompt and are
-        prefilled once.
+        `requests` are pulled one by one, each when there is a slot for it, so whoever hands in a
+        generator decides as late as possible; None says that there is no request before another
+        one has ended. Equal requests that follow each other (same tokens, same picture objects) are
+        G samples of one prompt and are prefilled once. Requests of a sequence are checked before
+        any work.
         """
         ...
 
@@ -123,6 +136,15 @@ class RolloutEngine(Protocol):
         returns. `k15.engines.sync.sync` calls this, once per version.
         """
         ...
+
+    def stop(self) -> None:
+        """End the newest call of `generate`: it pulls no further request, and its iterator yields
+        what has ended, then every unfinished request as it stands, finish "cut", and ends. A
+        request that was pulled and not begun comes back without tokens.
+
+        Without it an iteration also waits for the responses that run when its groups are complete.
+        """
+        return
 
     def sleep(self) -> None:
         """Free what others may need until `wake`: caches, and the weights, too, if `version` is
@@ -142,3 +164,9 @@ class RolloutEngine(Protocol):
         and `evaluate.py` close the one that the configuration names, judges and assistants theirs.
         """
         return
+
+
+def seed_of(*parts: object) -> int:
+    """A request's seed, below 2^63, that depends on all parts."""
+    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
+    return int.from_bytes(digest) >> 1

@@ -13,24 +13,25 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-FIELDS = ("request", "token", "position", "rotary", "length", "budget")
+FIELDS = ("request", "seed", "token", "position", "rotary", "length", "budget")
 
 
 class Rows:
-    """What is known of each row, in tensors that are allocated once."""
+    """What is known of each row, in tensors that stay where they are."""
 
-    def __init__(self, slots: int, longest: int, device: torch.device) -> None:
+    def __init__(self, slots: int, device: torch.device) -> None:
         self.slots, self.count = slots, 0
         self.limit = 0
         """Positions of the longest active row, the next input token included."""
         self.state_FS = torch.zeros(len(FIELDS), slots, dtype=torch.long, device=device)
-        self.tokens_SN = torch.zeros(slots, longest, dtype=torch.long, device=device)
-        self.logps_SN = torch.zeros(slots, longest, device=device)
+        self.tokens_SN = torch.zeros(slots, 0, dtype=torch.long, device=device)
+        self.logps_SN = torch.zeros(slots, 0, device=device)
         self.row_S = torch.arange(slots, device=device)
 
     def __getitem__(self, field: str) -> Tensor:
-        """[B] a view of one field: the index of the request in its call, the token to be fed next,
-        its position in the slot and its rotary position, new tokens so far, new tokens allowed.
+        """[B] a view of one field: the index of the request in its call and its seed, the token to
+        be fed next, its position in the slot and its rotary position, new tokens so far, new tokens
+        allowed.
         """
         return self.state_FS[FIELDS.index(field), : self.count]
 
@@ -39,7 +40,14 @@ class Rows:
         """[B] 0, 1, 2, ..."""
         return self.row_S[: self.count]
 
-    def join(self, rows: Sequence[tuple[int, int, int, int, int, int]]) -> None:
+    def widen(self, longest: int) -> None:
+        """Make room for responses of so many new tokens."""
+        more = longest - self.tokens_SN.shape[1]
+        if more > 0:
+            self.tokens_SN = torch.nn.functional.pad(self.tokens_SN, (0, more))
+            self.logps_SN = torch.nn.functional.pad(self.logps_SN, (0, more))
+
+    def join(self, rows: Sequence[tuple[int, ...]]) -> None:
         """Add responses, their fields in the order of `FIELDS`."""
         new_FB = torch.tensor(rows, device=self.state_FS.device).T
         self.state_FS[:, self.count : self.count + len(rows)] = new_FB

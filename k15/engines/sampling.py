@@ -1,6 +1,6 @@
 """Drawing the next token of every row at once.
 
-Legend: B rows, J requests of a call, V vocabulary.
+Legend: B rows, V vocabulary.
 """
 
 from __future__ import annotations
@@ -14,26 +14,19 @@ from k15.engines.protocol import Sampling
 class Sampler:
     """Draws tokens as `sampling` says, never one of the forbidden ones.
 
-    One uniform number per row and step, inverted through the cumulative distribution: the stream
-    of random numbers, and so the tokens, depends on the seed and the order of the rows alone, or,
-    where requests have seeds of their own, on these.
+    One uniform number per row and step, inverted through the cumulative distribution: a function of
+    the row's seed and of how many tokens stand in front, so that nothing else in the call counts.
     """
 
-    def __init__(self, sampling: Sampling, forbidden_V: Tensor, seed_J: Tensor | None) -> None:
-        """`seed_J` are the seeds of the call's requests, None if they have none."""
+    def __init__(self, sampling: Sampling, forbidden_V: Tensor) -> None:
         self.temperature, self.top_p = sampling.temperature, sampling.top_p
         self.forbidden_V = forbidden_V if forbidden_V.any() else None
-        self.generator = torch.Generator(forbidden_V.device).manual_seed(sampling.seed)
-        self.seed_J = seed_J
 
-    def __call__(
-        self, logits_BV: Tensor, request_B: Tensor, step_B: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def __call__(self, logits_BV: Tensor, seed_B: Tensor, step_B: Tensor) -> tuple[Tensor, Tensor]:
         """[B] tokens and [B] their log-probabilities under softmax(logits / temperature).
 
         The log-probabilities are taken before top-p and before tokens are forbidden, as a trainer
-        computes them; if greedy, at temperature 1. `request_B` and `step_B` say which request each
-        row answers and how many tokens it has.
+        computes them; if greedy, at temperature 1. `step_B` are the tokens in front of the new one.
         """
         scaled_BV = logits_BV.float()
         if self.temperature not in (0, 1):
@@ -45,7 +38,7 @@ class Sampler:
         if self.temperature == 0:
             token_B1 = allowed_BV.argmax(-1, keepdim=True)
         else:
-            token_B1 = self._draw(allowed_BV, self._uniform(request_B, step_B))
+            token_B1 = self._draw(allowed_BV, hashed_uniform(seed_B, step_B))
         return token_B1[:, 0], logp_BV.gather(1, token_B1)[:, 0]
 
     def _draw(self, logp_BV: Tensor, uniform_B: Tensor) -> Tensor:
@@ -53,12 +46,6 @@ class Sampler:
         if self.top_p < 1:
             probability_BV = nucleus(probability_BV, self.top_p)
         return inverse_cdf(probability_BV, uniform_B)
-
-    def _uniform(self, request_B: Tensor, step_B: Tensor) -> Tensor:
-        if self.seed_J is not None:
-            return hashed_uniform(self.seed_J[request_B], step_B)
-        device = self.generator.device
-        return torch.rand(len(request_B), 1, generator=self.generator, device=device)[:, 0]
 
 
 def inverse_cdf(probability_BV: Tensor, uniform_B: Tensor) -> Tensor:

@@ -119,8 +119,10 @@ class SlotLayer(CacheLayerMixin):
 class SlotCache(Cache):
     """S slots of the same capacity, which grows with the longest row, at most to `longest`."""
 
-    def __init__(self, slots: int, layers: int, longest: int) -> None:
-        self.window, self.longest = Window(slots), longest
+    def __init__(self, slots: int, layers: int) -> None:
+        self.window = Window(slots)
+        self.longest = 0
+        """Positions that no row will go beyond, as far as is known."""
         self.slot_layers = [SlotLayer(self.window) for _ in range(layers)]
         super().__init__(layers=list(self.slot_layers))
 

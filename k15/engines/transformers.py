@@ -6,7 +6,9 @@ log-probabilities are the trainer's. Made for a CPU or one device, and for model
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from operator import length_hint
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,7 +17,7 @@ from torch import Tensor
 from k15.engines.attention import decoding
 from k15.engines.decode_loop import DecodeLoop, Job
 from k15.engines.prefill import Prompt
-from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, seed_of
 from k15.models.support import refusal
 from k15.weights.full import load_full_weights
 
@@ -46,6 +48,7 @@ class TransformersEngine(RolloutEngine):
         self.policy = policy.copy() if copy else policy
         self.device = policy.device
         self.slots, self.tokens_per_prefill, self.copy = slots, tokens_per_prefill, copy
+        self.loop: DecodeLoop | None = None
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Weights that are shared are read where they are trained: they are new already."""
@@ -63,21 +66,32 @@ class TransformersEngine(RolloutEngine):
         if self.copy:
             self.policy.model.to(self.device)
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[Completion]:
+    def generate(
+        self, requests: Iterable[Request | None], sampling: Sampling
+    ) -> Iterator[Completion]:
         """Yield one completion per request, in the order in which they end.
 
         Until the iterator is exhausted or closed the model stays in evaluation mode. Raises
-        ValueError before any work if a request does not fit into the model's context.
+        ValueError if a request does not fit into the model's context, before any work where
+        requests are a sequence.
         """
-        loop = DecodeLoop(
+        jobs: Iterator[Job | None] = self._jobs(requests, sampling)
+        if isinstance(requests, Sequence):
+            jobs = handed_out(deque(jobs))
+        self.loop = DecodeLoop(
             self.policy,
-            self._jobs(requests),
+            jobs,
             sampling,
             version=self.version or 0,
-            slots=self.slots,
+            slots=min(self.slots, max(1, length_hint(requests, self.slots))),
             tokens_per_prefill=self.tokens_per_prefill,
         )
-        return self._completions(loop)
+        return self._completions(self.loop)
+
+    def stop(self) -> None:
+        """End the newest call of `generate`: unfinished responses come back as they stand."""
+        if self.loop is not None:
+            self.loop.stop()
 
     def _completions(self, loop: DecodeLoop) -> Iterator[Completion]:
         with decoding(self.policy.model):
@@ -87,17 +101,19 @@ class TransformersEngine(RolloutEngine):
                     completions = loop.step()
                 yield from completions
 
-    def _jobs(self, requests: Sequence[Request]) -> list[Job]:
-        """Checked; equal requests share one prompt."""
-        prompts: dict[tuple[object, ...], Prompt] = {}
-        jobs = []
-        for index, request in enumerate(requests):
-            key = (request.tokens, *map(id, request.images))
-            if key not in prompts:
-                prompts[key] = Prompt(self.policy.expand(request.tokens, request.images))
-            self._check(index, request, len(prompts[key].expanded.tokens))
-            jobs.append(Job(index, prompts[key], request.max_new_tokens, request.seed))
-        return jobs
+    def _jobs(self, requests: Iterable[Request | None], sampling: Sampling) -> Iterator[Job | None]:
+        """Checked; equal requests that follow each other share one prompt."""
+        last, index = None, 0
+        for request in requests:
+            if request is None:
+                yield None
+                continue
+            if last is None or not same_prompt(request, last):
+                prompt = Prompt(self.policy.expand(request.tokens, request.images))
+            self._check(index, request, len(prompt.expanded.tokens))
+            seed = seed_of(sampling.seed, index) if request.seed is None else request.seed
+            yield Job(index, prompt, request.max_new_tokens, seed)
+            last, index = request, index + 1
 
     def _check(self, index: int, request: Request, length: int) -> None:
         new, context = request.max_new_tokens, self.policy.context
@@ -111,6 +127,18 @@ class TransformersEngine(RolloutEngine):
                 f"exceed the model's context of {context}; lower max_new_tokens, leave out longer "
                 "prompts or choose a model with a longer context"
             )
+
+
+def same_prompt(one: Request, other: Request) -> bool:
+    """Whether they have the same tokens and the same picture objects."""
+    pictures = [list(map(id, request.images)) for request in (one, other)]
+    return one.tokens == other.tokens and pictures[0] == pictures[1]
+
+
+def handed_out(jobs: deque[Job | None]) -> Iterator[Job | None]:
+    """One after the other; a prompt is let go with its last one."""
+    while jobs:
+        yield jobs.popleft()
 
 
 def check_attention(policy: Policy) -> None:

@@ -6,7 +6,6 @@ thread. What all of them ask goes to the engine together, in calls of equal temp
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,7 +14,7 @@ from functools import partial
 from typing import Any, Protocol
 
 from k15.config.errors import ConfigError
-from k15.engines.protocol import Request, RolloutEngine, Sampling
+from k15.engines.protocol import Request, RolloutEngine, Sampling, seed_of
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.prompting.base import Ask, Reply, Solving
 from k15.evaluation.samples import Key
@@ -184,9 +183,3 @@ class Generation:
             tokens = self.codec.encode(problem)
             self.encoded[key] = tokens, self.codec.length(tokens, problem.images)
         return self.encoded[key]
-
-
-def seed_of(*parts: object) -> int:
-    """A seed below 2^63 that depends on all parts."""
-    digest = hashlib.blake2b(repr(parts).encode(), digest_size=8).digest()
-    return int.from_bytes(digest) >> 1

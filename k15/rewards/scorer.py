@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import Lock
 from typing import SupportsFloat
 
 from k15.graders.base import GraderFailure, retried
@@ -34,7 +35,8 @@ class Scorer:
     Example: `Scorer({"math": MathReward(), "length": LengthReward(weight=0.5)}).score(group)`
 
     `seen` and `dropped` count the groups of an iteration and those that could not be graded; call
-    `start_iteration` before the first group of each. For use by one thread at a time.
+    `start_iteration` before the first group of each. Any thread may call `score`, if the rewards
+    can be called from any.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class Scorer:
         self.backoff = backoff
         self.max_dropped = max_dropped
         self.seen = self.dropped = 0
+        self.counting = Lock()
 
     def start_iteration(self) -> None:
         """Count from zero, unless not one group could be graded: then the count goes on."""
@@ -87,7 +90,8 @@ class Scorer:
             Exception: whatever a reward raises, with a note naming the reward and the problem.
         """
         rewards = self._applicable(group.problem)
-        self.seen += 1
+        with self.counting:
+            self.seen += 1
         try:
             return self._score(rewards, group)
         except GraderFailure as failure:
@@ -116,8 +120,9 @@ class Scorer:
         return retried(ask, retries=self.retries, backoff=self.backoff)
 
     def _drop(self, problem: Problem, failure: GraderFailure) -> None:
-        self.dropped += 1
         logger.warning("problem %s dropped, its grader failed: %s", problem.id, failure)
+        with self.counting:
+            self.dropped += 1
         if self.dropped > max(1, self.max_dropped * self.seen):
             raise GraderFailure(
                 f"{self.dropped} of {self.seen} groups of this iteration could not be graded, "

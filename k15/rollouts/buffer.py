@@ -12,17 +12,25 @@ from k15.types import Problem, Rollout, RolloutGroup, Segment
 
 
 class ReplayBuffer:
-    """Groups with at least one unfinished rollout, oldest first."""
+    """Groups that wait for the next iteration, oldest first, and how many were ever started.
+
+    Most have an unfinished rollout; some were complete when their iteration was over.
+    """
 
     def __init__(self) -> None:
         self._groups: list[RolloutGroup] = []
+        self._started = 0
 
     def __len__(self) -> int:
         return len(self._groups)
 
+    def next_number(self) -> int:
+        """Of a group that is started: 0, 1, 2, ... over all iterations."""
+        self._started += 1
+        return self._started - 1
+
     def put(self, groups: list[RolloutGroup]) -> None:
-        """Keep unfinished groups."""
-        assert not any(group.finished for group in groups)
+        """Keep groups that were not handed out."""
         self._groups.extend(groups)
 
     def take(self) -> list[RolloutGroup]:
@@ -33,20 +41,24 @@ class ReplayBuffer:
     def state_dict(self) -> dict[str, Any]:
         """Plain lists and numbers; a problem is saved by its id."""
         return {
+            "started": self._started,
             "groups": [
                 {
+                    "number": group.number,
                     "problem": group.problem.id,
                     "prompt_tokens": list(group.prompt_tokens),
                     "rollouts": [asdict(rollout) for rollout in group.rollouts],
                 }
                 for group in self._groups
-            ]
+            ],
         }
 
     def load_state_dict(self, state: Mapping[str, Any], problems: Mapping[str, Problem]) -> None:
         """Restore; raises ValueError naming a problem that the data no longer has."""
+        self._started = state["started"]
         self._groups = [
             RolloutGroup(
+                number=saved["number"],
                 problem=_find(problems, saved["problem"]),
                 prompt_tokens=tuple(saved["prompt_tokens"]),
                 rollouts=tuple(_rollout(rollout) for rollout in saved["rollouts"]),

@@ -23,7 +23,7 @@ from k15.models.tiny import IMAGE, tiny_policy
 from k15.modules.rl import RLModule
 from k15.problems.sources import TaskSource
 from k15.rewards.task import TaskReward
-from k15.rollouts.collector import RolloutPlan
+from k15.rollouts.plan import RolloutPlan
 from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Experience, Problem
@@ -229,13 +229,18 @@ def test_a_picture_problem_that_cannot_be_asked_is_refused_by_id(
     assert f"  {good[1].id}: the image processor of model.path='' refuses a picture of 1 x" in said
 
 
-def test_a_restored_datamodule_collects_what_the_first_one_would_have() -> None:
-    """Unfinished rollouts, success rates and the place in the random numbers come back."""
-    first = on_its_own(datamodule())
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_restored_datamodule_collects_what_the_first_one_would_have(cut: bool) -> None:
+    """Unfinished rollouts, success rates and the place in the random numbers come back; with `cut`
+    also groups that were complete when their iteration was over.
+    """
+    plan = {"cut_unfinished": cut, "oversampling": 2.0 if cut else 1.0}
+    first, second = (on_its_own(datamodule(plan=plan)) for _ in range(2))
+    for data in (first, second):
+        data.collector.engine.slots = 5
     for _ in range(4):
         list(first.train_dataloader())
     assert len(first.collector.buffer) > 0 and first.sampler.success
-    second = on_its_own(datamodule())
     second.load_state_dict(first.state_dict())
     for _ in range(3):
         (expected,), (found,) = first.train_dataloader(), second.train_dataloader()

@@ -129,7 +129,8 @@ def test_how_prompts_are_prefilled_changes_nothing():
         close(all_logps(together), all_logps(apart))
 
 
-def test_equal_requests_are_prefilled_once():
+@pytest.mark.parametrize("kind", [list, iter])
+def test_equal_requests_are_prefilled_once(kind):
     policy = policy_named("qwen3_vl")
     fed = []
     embedding = policy.model.get_input_embeddings()
@@ -137,7 +138,7 @@ def test_equal_requests_are_prefilled_once():
     (tokens, images), (other_tokens, other_images) = prompts_for("qwen3_vl")[:2]
     requests = [Request(tokens=tokens, images=images, max_new_tokens=5)] * 4
     requests += [Request(tokens=other_tokens, images=other_images, max_new_tokens=5)] * 2
-    completions = run(policy, requests, Sampling(), slots=3)
+    completions = run(policy, kind(requests), Sampling(), slots=3)
     hook.remove()
     # <vision_start> 16 visual tokens (28 x 112 pixels) <vision_end> ":" make 19; all but the last
     # are prefilled, once per picture; then there is one input for each new token
@@ -169,10 +170,78 @@ def test_a_seed_of_its_own_makes_a_request_independent_of_the_others():
     assert [completion.tokens for completion in other] != alone
 
 
-def test_seeds_for_some_requests_only_are_refused():
-    policy, (first, *others) = policy_named("qwen3"), requests_for("qwen3")
-    with pytest.raises(ValueError, match="1 of 9 requests have a seed"):
-        run(policy, [replace(first, seed=1), *others], Sampling())
+def test_requests_are_pulled_when_a_slot_is_free():
+    """Budgets 5, 12, 1, 30, ... through 2 slots: the third starts where the first has ended."""
+    policy, requests, pulled = policy_named("qwen3"), requests_for("qwen3"), []
+
+    def one_by_one():
+        for index, request in enumerate(requests):
+            pulled.append(index)
+            yield request
+
+    completions = TransformersEngine(policy, slots=2).generate(one_by_one(), GREEDY)
+    assert not pulled
+    seen = []
+    for completion in completions:
+        seen.append((completion.index, len(pulled)))
+    ended = [index for index, _ in seen]
+    assert sorted(ended) == list(range(9))
+    # when the n-th one ends, the two running and those that have ended were pulled, no more
+    assert all(count <= n + 2 for n, (_, count) in enumerate(seen))
+
+
+def test_where_there_is_no_request_the_engine_asks_again():
+    policy, (one, other, *_) = policy_named("qwen3"), requests_for("qwen3")
+    completions = run(policy, iter([one, None, None, other]), GREEDY)
+    expected = run(policy, [one, other], GREEDY)
+    assert [c.tokens for c in completions] == [c.tokens for c in expected]
+
+
+@pytest.mark.parametrize("name", ["qwen3", "qwen3_vl"])
+def test_what_is_stopped_and_continued_is_what_was_never_stopped(name):
+    """Sampled, not greedy: the seed and the place in the response decide each token."""
+    policy = policy_named(name)
+    requests = [replace(r, seed=index) for index, r in enumerate(requests_for(name, samples=2))]
+    whole = run(policy, requests, Sampling())
+    engine, parts = TransformersEngine(policy, slots=6), [()] * len(requests)
+    logps, rounds = [()] * len(requests), 0
+    left = list(range(len(requests)))
+    while left:
+        rounds += 1
+        rests = [
+            replace(
+                requests[i],
+                tokens=requests[i].tokens + parts[i],
+                max_new_tokens=requests[i].max_new_tokens - len(parts[i]),
+            )
+            for i in left
+        ]
+        going_on, touched = [], set()
+        for completion in engine.generate(iter(rests), Sampling()):
+            i = left[completion.index]
+            touched.add(i)
+            parts[i] += completion.tokens
+            logps[i] += completion.logps
+            if completion.finish == "cut":
+                assert completion.tokens
+                going_on.append(i)
+            engine.stop()
+        left = sorted({*going_on, *left} - (touched - set(going_on)))
+    assert rounds > 3
+    assert parts == [completion.tokens for completion in whole]
+    close([x for logp in logps for x in logp], all_logps(whole))
+
+
+def test_what_ends_in_the_step_before_a_stop_is_no_cut():
+    policy = policy_named("qwen3")
+    requests = [Request(tokens=(5, 6, index), max_new_tokens=3) for index in range(7, 11)]
+    requests.append(Request(tokens=(5, 6), max_new_tokens=9))
+    engine = TransformersEngine(policy)
+    finishes = {}
+    for completion in engine.generate(requests, GREEDY):
+        finishes[completion.index] = (completion.finish, len(completion.tokens))
+        engine.stop()
+    assert finishes == {**dict.fromkeys(range(4), ("length", 3)), 4: ("cut", 3)}
 
 
 def test_top_p_stays_in_the_nucleus():

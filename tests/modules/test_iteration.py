@@ -21,10 +21,11 @@ from k15.models.tiny import tiny_policy
 from k15.modules.rl import RLModule
 from k15.problems.sources import TaskSource
 from k15.rewards.base import RewardCallback
-from k15.rollouts.collector import RolloutPlan
+from k15.rollouts.plan import RolloutPlan
 from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Experience, Rollout, RolloutGroup
+from tests.closeness import close
 
 ITERATIONS, SEED = 4, 3
 SIZES = Sizes(
@@ -34,6 +35,8 @@ SIZES = Sizes(
     tokens_per_microbatch=60,
 )
 TAU, LEARNING_RATE, CLIP, WEIGHT_DECAY, BETAS = 0.5, 1e-3, 1.0, 0.1, (0.9, 0.95)
+# Adam divides a gradient by its own size and this, so that rounding of one near 0 is no whole step.
+EPSILON = 1e-4
 
 
 class Even(RewardCallback):
@@ -49,6 +52,10 @@ class Watching(Callback):
     def __init__(self) -> None:
         self.experiences: list[Experience] = []
 
+    def on_fit_start(self, trainer, pl_module) -> None:
+        for group in trainer.optimizers[0].param_groups:
+            group["eps"] = EPSILON
+
     def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
         self.experiences.append(batch)
 
@@ -57,7 +64,9 @@ def weights(model) -> Tensor:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()])
 
 
-def the_framework(policy: Policy, *, copy: bool = False, **settings) -> list[Experience]:
+def the_framework(
+    policy: Policy, *, cut: bool = False, copy: bool = False, **settings
+) -> list[Experience]:
     """A run as train.py puts it together, of which this is what it collected."""
     loss = partial(mirror_descent, tau=TAU)
     optimizer = {"learning_rate": LEARNING_RATE, "betas": BETAS, "weight_decay": WEIGHT_DECAY}
@@ -73,7 +82,13 @@ def the_framework(policy: Policy, *, copy: bool = False, **settings) -> list[Exp
         **optimizer,
         **settings,
     )
-    plan = RolloutPlan(sizes=SIZES, max_response_tokens=16, segment_tokens=6, oversampling=2.0)
+    plan = RolloutPlan(
+        sizes=SIZES,
+        max_response_tokens=16,
+        segment_tokens=None if cut else 6,
+        cut_unfinished=cut,
+        oversampling=2.0,
+    )
     data = RLDataModule(
         policy=policy,
         source=TaskSource(Make24(seed=12), train_problems=40, held_out_problems=2),
@@ -111,7 +126,7 @@ class AdamW:
             m = self.first[name] = mixed(self.first.get(name), gradient, BETAS[0])
             v = self.second[name] = mixed(self.second.get(name), gradient**2, BETAS[1])
             m_hat, v_hat = m / (1 - BETAS[0] ** self.step), v / (1 - BETAS[1] ** self.step)
-            step = m_hat / (v_hat.sqrt() + 1e-8) + WEIGHT_DECAY * weight
+            step = m_hat / (v_hat.sqrt() + EPSILON) + WEIGHT_DECAY * weight
             weight -= LEARNING_RATE * step
 
 
@@ -179,7 +194,8 @@ def clip(named: dict[str, Tensor]) -> None:
 
 
 @pytest.mark.parametrize("loss_on", ["all", "current_segment"])
-def test_whole_iterations_follow_equation_3(loss_on: str) -> None:
+@pytest.mark.parametrize("cut", [False, True])
+def test_whole_iterations_follow_equation_3(loss_on: str, cut: bool) -> None:
     """Partial rollouts, several minibatches, groups of unequal sizes, an optimizer that is reset.
 
     One token in eight ends a response, so that an untrained model's end in all three segments.
@@ -188,16 +204,14 @@ def test_whole_iterations_follow_equation_3(loss_on: str) -> None:
     policy = tiny_policy(words=Make24().words, hidden_size=32, context=64, initializer_range=0.1)
     policy.stop_ids = tuple(range(1, len(policy.tokenizer), 8))
     literal, start = deepcopy(policy.model), weights(policy.model)
-    experiences = the_framework(policy, loss_on=loss_on)
+    experiences = the_framework(policy, cut=cut, loss_on=loss_on)
     steps = list(equation_3(literal, experiences, loss_on))
     rollouts = [r for e in experiences for g in e.groups for r in g.rollouts]
-    assert {len(rollout.segments) for rollout in rollouts} == {1, 2, 3}
-    assert steps[0] == 0 and max(steps) == SIZES.minibatches_per_iteration and sum(steps) >= 6
+    assert {len(rollout.segments) for rollout in rollouts} == ({1, 2} if cut else {1, 2, 3})
+    assert (steps[0] == 0) is not cut and max(steps) >= 2 and sum(steps) >= 4
     found, expected = weights(policy.model) - start, weights(literal) - start
-    assert expected.abs().median() > LEARNING_RATE
-    # Adam divides a gradient by its own size: where that is 1e-8, rounding is a whole step
-    assert (found - expected).norm() < 1e-3 * expected.norm()
-    assert ((found - expected).abs() > 1e-6).float().mean() < 1e-2
+    assert expected.abs().median() > LEARNING_RATE / 2
+    close(found, expected, 1e-3)  # behind twelve steps of an optimizer
 
 
 def test_an_engine_with_weights_of_its_own_makes_the_same_run() -> None:

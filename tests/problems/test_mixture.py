@@ -169,7 +169,7 @@ def test_one_run_trains_on_all_three(tmp_path: Path) -> None:
         "model.intermediate_size=64",
         "data.max_response_tokens=16",
         "data.held_out_problems=4",
-        "datamodule.plan.segment_tokens=null",
+        "datamodule.plan.cut_unfinished=false",
         "sizes.problems_per_iteration=16",
         "sizes.samples_per_problem=2",
         "sizes.minibatches_per_iteration=2",

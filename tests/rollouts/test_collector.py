@@ -2,6 +2,8 @@
 reason.
 """
 
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import cycle
@@ -13,7 +15,8 @@ from k15.engines.protocol import Repetition, RolloutEngine
 from k15.engines.scripted import ScriptedEngine
 from k15.engines.transformers import TransformersEngine
 from k15.models.tiny import tiny_policy
-from k15.rollouts.collector import Collector, RolloutPlan
+from k15.rollouts.collector import Collector
+from k15.rollouts.plan import RolloutPlan
 from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
 from k15.types import Problem, RolloutGroup
@@ -41,7 +44,9 @@ def problems(*numbers: int) -> Iterator[Problem]:
     return cycle([Problem(id=str(n), prompt=(), answer="") for n in numbers])
 
 
-def collector(responses: dict[int, list[tuple[int, ...]]], score=by_length, **plan) -> Collector:
+def collector(
+    responses: dict[int, list[tuple[int, ...]]], score=by_length, slots: int = 1, **plan
+) -> Collector:
     script = {(1000 + n,): answers for n, answers in responses.items()}
     sizes = {
         name: plan.pop(name, default)
@@ -49,7 +54,7 @@ def collector(responses: dict[int, list[tuple[int, ...]]], score=by_length, **pl
     }
     plan = {"max_response_tokens": 8} | plan
     sized = RolloutPlan(sizes=Sizes(**sizes, minibatches_per_iteration=1), **plan)
-    return Collector(ScriptedEngine(script), Letters(), score, sized)
+    return Collector(ScriptedEngine(script, slots=slots), Letters(), score, sized)
 
 
 def test_a_group_is_handed_out_when_its_last_response_has_ended() -> None:
@@ -130,6 +135,182 @@ def test_oversampling_puts_more_groups_in_flight() -> None:
     assert len(c.collect(problems(1), 0).groups) == 6
 
 
+def of_length(*lengths: int) -> list[tuple[int, ...]]:
+    return [(*range(10, 9 + length), STOP) for length in lengths]
+
+
+def iterations(c: Collector, draw: Iterator[Problem], number: int) -> list[list[RolloutGroup]]:
+    groups = []
+    for iteration in range(number):
+        c.engine.load_weights((), iteration)
+        groups.append(list(c.collect(draw, iteration).groups))
+    return groups
+
+
+def test_an_iteration_ends_with_its_groups_and_what_is_unfinished_goes_on() -> None:
+    """Two slots, one response per problem, of 3, 20, 3, 3, 3, 3 tokens. Problems 1 and 3 make the
+    first batch, at step 6; the long one is cut there, and again at step 12, when 4 and 5 are
+    complete, and ends in the third.
+    """
+    lengths = {n: of_length(20 if n == 2 else 3) for n in range(1, 10)}
+    c = collector(
+        lengths,
+        slots=2,
+        problems_per_iteration=2,
+        samples_per_problem=1,
+        cut_unfinished=True,
+        max_response_tokens=30,
+    )
+    draw = problems(*range(1, 10))
+    first, second = iterations(c, draw, 2)
+    assert [[g.problem.id for g in groups] for groups in (first, second)] == [
+        ["1", "3"],
+        ["4", "5"],
+    ]
+    assert c.engine.steps == 12
+    # nothing was started that had no slot: the sixth problem has not been drawn
+    assert [(g.problem.id, g.rollouts[0].length) for g in c.buffer._groups] == [("2", 12)]
+    third, fourth = (c.collect(draw, iteration).groups for iteration in (2, 3))
+    assert [g.problem.id for g in third] == ["6", "7"]
+    assert [g.problem.id for g in fourth] == ["2", "8"]  # in the order in which they were started
+    (rollout,) = fourth[0].rollouts
+    assert rollout.tokens == of_length(20)[0] and rollout.finish == "stop"
+
+
+def test_slots_are_filled_by_responses_not_by_groups() -> None:
+    """One long response keeps a group of two open; the other slot goes on with new problems."""
+    lengths = {1: of_length(40, 2), **{n: of_length(2, 2) for n in range(2, 30)}}
+    c = collector(
+        lengths,
+        slots=2,
+        problems_per_iteration=4,
+        cut_unfinished=True,
+        max_response_tokens=50,
+    )
+    (first,) = iterations(c, problems(*range(1, 30)), 1)
+    assert [g.problem.id for g in first] == ["2", "3", "4", "5"]
+    assert c.engine.steps == 2 + 4 * 4  # one after the other through the second slot
+
+
+def test_groups_that_end_in_the_same_step_are_kept_for_the_next_iteration() -> None:
+    """Three at once where two are wanted: the third is handed out next, scored once."""
+    asked: list[str] = []
+
+    def score(group: RolloutGroup) -> RolloutGroup:
+        asked.append(group.problem.id)
+        return by_length(group)
+
+    c = collector(
+        {n: of_length(3) for n in range(1, 9)},
+        score=score,
+        slots=3,
+        problems_per_iteration=2,
+        samples_per_problem=1,
+        oversampling=2.0,
+        cut_unfinished=True,
+    )
+    draw = problems(*range(1, 9))
+    ids = [[g.problem.id for g in groups] for groups in iterations(c, draw, 3)]
+    assert ids == [["1", "2"], ["3", "4"], ["5", "6"]]
+    assert asked == ["1", "2", "3", "4", "5", "6"]
+
+
+def test_what_is_too_old_is_finished_first() -> None:
+    """A response of 40 tokens beside short ones; after 2 iterations it is waited for."""
+    lengths = {1: of_length(40), **{n: of_length(4) for n in range(2, 60)}}
+    settings = {
+        "slots": 2,
+        "problems_per_iteration": 2,
+        "samples_per_problem": 1,
+        "cut_unfinished": True,
+        "max_response_tokens": 50,
+    }
+    never = collector(lengths, **settings, max_staleness=None)
+    ids = [[g.problem.id for g in gs] for gs in iterations(never, problems(*range(1, 60)), 5)]
+    assert ids == [["2", "3"], ["4", "5"], ["6", "7"], ["8", "9"], ["1", "10"]]
+    bounded = collector(lengths, **settings, max_staleness=2)
+    draw = problems(*range(1, 60))
+    groups = iterations(bounded, draw, 3)
+    assert [g.problem.id for g in groups[2]] == ["1", "6", "7"]
+    assert groups[2][0].rollouts[0].versions == (0,) * 8 + (1,) * 8 + (2,) * 24
+    # while it was waited for, nothing was started: two were enough
+    assert len(bounded.buffer) == 0
+
+
+def test_segments_end_for_what_is_too_old() -> None:
+    c = collector(
+        {1: of_length(40)},
+        samples_per_problem=1,
+        segment_tokens=5,
+        max_staleness=2,
+        max_response_tokens=50,
+    )
+    (rollout,) = iterations(c, problems(1), 3)[2][0].rollouts
+    assert [len(segment.tokens) for segment in rollout.segments] == [5, 5, 30]
+
+
+def test_an_iteration_in_which_every_segment_is_used_up_ends_with_what_is_complete() -> None:
+    """Both forms at once: four responses in flight, one of them shorter than a segment."""
+    c = collector(
+        {1: of_length(3), **{n: of_length(20) for n in range(2, 9)}},
+        slots=4,
+        problems_per_iteration=4,
+        samples_per_problem=1,
+        segment_tokens=5,
+        cut_unfinished=True,
+        max_response_tokens=30,
+    )
+    first, second = iterations(c, problems(*range(1, 9)), 2)
+    assert [g.problem.id for g in first] == ["1"] and second == []
+    assert [g.rollouts[0].length for g in c.buffer._groups] == [10, 10, 10, 10]
+
+
+def test_an_engine_that_cannot_stop_finishes_what_it_has_begun() -> None:
+    """The long response is not cut, but nothing is started behind the second group."""
+    lengths = {n: of_length(20 if n == 2 else 3) for n in range(1, 10)}
+    c = collector(
+        lengths,
+        slots=2,
+        problems_per_iteration=2,
+        samples_per_problem=1,
+        cut_unfinished=True,
+        max_response_tokens=30,
+    )
+    c.engine.stop = lambda: None
+    first, second = iterations(c, problems(*range(1, 10)), 2)
+    assert [g.problem.id for g in first] == ["1", "3"]
+    assert (second[0].problem.id, second[0].rollouts[0].versions) == ("2", (0,) * 20)
+
+
+def test_slow_grading_hides_behind_generation_and_changes_nothing() -> None:
+    """The engine gives its last response when the first group has been graded."""
+    graded = threading.Event()
+
+    def score(group: RolloutGroup) -> RolloutGroup:
+        time.sleep(0.02)
+        graded.set()
+        return by_length(group)
+
+    answers = {n: of_length(2) for n in range(1, 4)}
+    c = collector(answers, score=score, problems_per_iteration=3, samples_per_problem=1)
+    script = c.engine.responses
+    c.engine.responses = lambda request, index: (
+        script[request.tokens][0] if index < 2 or graded.wait(10) else ()
+    )
+    experience = c.collect(problems(1, 2, 3), 0)
+    assert [g.problem.id for g in experience.groups] == ["1", "2", "3"]
+    assert experience.metrics["time/reward_hidden_seconds"] >= 0.02
+
+
+def test_a_reward_that_raises_ends_the_iteration() -> None:
+    def score(group: RolloutGroup) -> RolloutGroup:
+        raise KeyError("unknown")
+
+    c = collector({1: of_length(2)}, score=score)
+    with pytest.raises(KeyError, match="unknown"):
+        c.collect(problems(1), 0)
+
+
 def test_dropped_groups_are_counted_not_scored_zero() -> None:
     def half(group: RolloutGroup) -> RolloutGroup | None:
         return None if group.problem.id == "1" else by_length(group)
@@ -188,13 +369,3 @@ def test_greedy_segments_equal_an_uncut_response_token_by_token(segment_tokens: 
         return [done[task.problem(index).id] for index in range(6)]
 
     assert responses(segment_tokens) == responses(None)
-
-
-def test_bad_sizes_are_refused_by_name() -> None:
-    with pytest.raises(ValueError, match="segment_tokens=0"):
-        RolloutPlan(sizes=Sizes(), segment_tokens=0)
-    for temperature in (0, 0.0):
-        with pytest.raises(ValueError, match="temperature=0: greedy"):
-            RolloutPlan(sizes=Sizes(), temperature=temperature)
-    with pytest.raises(ValueError, match=r"oversampling=0\.5"):
-        RolloutPlan(sizes=Sizes(), oversampling=0.5)
