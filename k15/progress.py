@@ -89,16 +89,9 @@ class Lines:
     """
 
     def __init__(
-        self,
-        name: str,
-        total: float,
-        unit: str,
-        *,
-        more: Callable[[], str] = str,
-        pulse: Heartbeat = heartbeat,
+        self, name: str, total: int, unit: str, *, pulse: Heartbeat = heartbeat
     ) -> None:
-        """`more` says what else there is to know then; `total` may be infinite."""
-        self.name, self.total, self.unit, self.more = name, total, unit, more
+        self.name, self.total, self.unit = name, total, unit
         self.done = 0
         self._telling = pulse.telling(self._say, partial(print, file=sys.stderr, flush=True))
 
@@ -114,7 +107,7 @@ class Lines:
         self._telling.__exit__(*error)
 
     def _say(self) -> str:
-        return f"{self.name}: {self.done:,} of {self.total:,}{self.unit}{self.more()}"
+        return f"{self.name}: {self.done:,} of {self.total:,}{self.unit}"
 
 
 def phase(name: str, total: int, unit: str) -> tqdm | Lines:
