@@ -31,7 +31,7 @@ def test_verdicts_of_the_sandbox_train_as_the_tasks_own_check_does(tmp_path: Pat
 
     config = OmegaConf.load(tmp_path / "code" / "config.yaml")
     assert config.rewards.answer._target_ == "k15.rewards.code.CodeReward"
-    assert config.rewards.answer.sandbox._target_ == "k15.sandbox.local.LocalSandbox"
+    assert config.sandbox._target_ == "k15.sandbox.local.LocalSandbox"
     code, task = (
         sorted((tmp_path / name / "rollouts").glob("*.jsonl")) for name in ("code", "task")
     )

@@ -32,13 +32,14 @@ class Poison(Callback):
 
 
 class Under(Callback):
-    """The problems of each micro-batch."""
+    """The problems of each iteration's micro-batches."""
 
     def __init__(self) -> None:
-        self.problems = []
+        self.problems = {}
 
     def on_before_backward(self, trainer, pl_module, loss) -> None:
-        self.problems.append(list(pl_module.under_way))
+        parts = self.problems.setdefault(trainer.current_epoch, [])
+        parts.append(list(pl_module.under_way))
 
 
 class Before(Callback):
@@ -77,7 +78,7 @@ def test_no_step_is_taken(poison, figure: str, run, make_policy, tmp_path: Path)
 @pytest.mark.parametrize(
     ("poison", "sizes"),
     [
-        ({"loss": math.nan}, {"tokens_per_microbatch": 32, "minibatches_per_iteration": 1}),
+        ({"loss": math.nan}, {"tokens_per_microbatch": 16, "minibatches_per_iteration": 1}),
         ({"loss": math.nan}, {"minibatches_per_iteration": 2}),
         ({"gradient": math.nan}, {"minibatches_per_iteration": 2}),
     ],
@@ -93,7 +94,7 @@ def test_the_problems_are_those_of_the_micro_batch_or_else_of_the_minibatch(
     with pytest.raises(ConfigError, match="not finite"):
         experiment.fit()
     found = json.loads((tmp_path / "not_finite.json").read_text())["problems"]
-    assert found == backward.problems[2] and len(found) == 1
+    assert found == backward.problems[1][0] and len(found) == 1
 
 
 def test_finite_steps_are_taken(run, make_policy, tmp_path: Path) -> None:
