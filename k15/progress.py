@@ -88,9 +88,7 @@ class Lines:
     nothing moves.
     """
 
-    def __init__(
-        self, name: str, total: int, unit: str, *, pulse: Heartbeat = heartbeat
-    ) -> None:
+    def __init__(self, name: str, total: int, unit: str, *, pulse: Heartbeat = heartbeat) -> None:
         self.name, self.total, self.unit = name, total, unit
         self.done = 0
         self._telling = pulse.telling(self._say, partial(print, file=sys.stderr, flush=True))

@@ -8,11 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
+
+from k15.models.tiny import tiny_policy
+from k15.tasks.make24 import Make24
+from tests.closeness import close
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 SMALL = [
@@ -264,3 +271,42 @@ def test_sizes_that_do_not_divide_are_refused_before_any_weight_is_loaded(tmp_pa
     message = run(tmp_path, "stage=rl", "sizes.minibatches_per_iteration=5", code=2)
     assert "problems_per_iteration=64" in message and "minibatches_per_iteration=5" in message
     assert not (tmp_path / "outputs").exists()
+
+
+def test_sft_and_rl_train_an_adapter_and_leave_merged_weights(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    """RL starts from SFT's merged folder with a fresh adapter; both leave a model and the adapter
+    that makes it of the one before.
+    """
+    tiny_policy(words=Make24().words, hidden_size=32, layers=1).save(tmp_path / "base")
+    main = runpy.run_path(str(TRAIN))["main"]
+    lora = ["model=hf", f"model.path={tmp_path}/base", "model.dtype=float32", "model.lora.rank=2"]
+    sft = [*lora, "module.learning_rate=1e-2", "datamodule.tokens=4000", "logger=null"]
+    main(["stage=sft", "start_from=null", *sft, f"run_dir={tmp_path}/sft"])
+    small = [word for word in SMALL if not word.startswith(("model.", "start_from", "trainer."))]
+    rl = [*small, *lora, "trainer.max_epochs=1", f"start_from={tmp_path}/sft/model"]
+    rl += ["datamodule.plan.segment_tokens=null"]
+    main(["stage=rl", *rl, "logger=null", f"run_dir={tmp_path}/rl"])
+    folders = [tmp_path / "base", tmp_path / "sft" / "model", tmp_path / "rl" / "model"]
+    for before, after in pairwise(folders):
+        plain = AutoModelForCausalLM.from_pretrained(after).state_dict()
+        base = AutoModelForCausalLM.from_pretrained(before)
+        moved = {name for name in plain if not torch.equal(plain[name], base.state_dict()[name])}
+        assert moved == {name for name in plain if "_proj" in name}
+        own = PeftModel.from_pretrained(base, after / "adapter").merge_and_unload().state_dict()
+        for name in plain:
+            close(own[name], plain[name])
+        (checkpoint,) = after.parent.glob("checkpoints/*.ckpt")
+        assert all(
+            ".lora_" in name for name in torch.load(checkpoint, weights_only=False)["state_dict"]
+        )
+    for word, said in {
+        f"resume={tmp_path}/sft model.lora.rank=4": "model.lora.rank is 2 there and 4 here",
+        "model.lora.rank=0": "model.lora.rank=0: must be a whole number above 0",
+        "model.lora.modules=[qkv]": "has no linear layer qkv; it has down_proj, gate_proj",
+    }.items():
+        with pytest.raises(SystemExit):
+            main(["stage=sft", "start_from=null", *sft, f"run_dir={tmp_path}/no", *word.split()])
+        errors = [line for line in capsys.readouterr().err.splitlines() if "error: " in line]
+        assert len(errors) == 1 and said in errors[0]

@@ -2,9 +2,9 @@
 
 An override keeps to the keys and to the types of what is there; a mapping given whole, `key={...}`,
 replaces the one that is there. A copy of another value, or of a part that is handed on, is changed
-at its own address (`k15.config.copies`). New keys are for
-targets, whose signatures know them (`k15.config.nodes` asks); for mappings of named things, which
-take one more thing with a `_target_`; and for mappings that the YAML leaves empty.
+at its own address (`k15.config.copies`). New keys are for targets, whose signatures know them
+(`k15.config.nodes` asks); for mappings of named things, which take one more thing with a `_target_`
+and leave one out that is set to null; and for mappings that the YAML leaves empty.
 """
 
 from __future__ import annotations
@@ -74,7 +74,9 @@ def apply(node: DictConfig, overrides: dict[str, Any], names: list[str], at: str
                 faults += [_unknown(leaf, names) for leaf in _leaves(value, key)]
             continue
         old = resolved(node, name)
-        if isinstance(old, DictConfig) and isinstance(value, DictConfig):
+        if value is None and at and _is_thing(old) and not _is_thing(node):
+            del node[name]  # one of several named things is left out
+        elif isinstance(old, DictConfig) and isinstance(value, DictConfig):
             faults += _replace(node, name, value, key)
         elif isinstance(old, DictConfig) and isinstance(value, dict):
             faults += apply(node[name], value, names, f"{key}.")

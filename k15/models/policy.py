@@ -28,6 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from k15.config.errors import ConfigError, one_line
 from k15.models.chat import silent_tokens
+from k15.models.lora import Lora, merged, refuse_adapter, save_adapter
 from k15.models.norms import write_out_norms
 from k15.models.placeholders import Placeholders
 from k15.models.support import Support, check_trainable, context_of, support
@@ -169,16 +170,19 @@ class Policy:
         return len(self.expand(tokens, images).tokens) if images else len(tokens)
 
     def copy(self) -> Policy:
-        """The same with weights of its own, which are not trained."""
+        """The same with weights of its own, which are not trained; an adapter is merged."""
         other = copy.copy(self)
-        other.model = copy.deepcopy(self.model).eval().requires_grad_(False)
+        with merged(self.model):
+            other.model = copy.deepcopy(self.model).eval().requires_grad_(False)
         return other
 
     def save(self, folder: Path | str) -> None:
         """Write a Hugging Face folder: weights, configuration, tokenizer, processor, chat
-        template.
+        template. An adapter is merged, and lies alone in `adapter`.
         """
-        self.model.save_pretrained(folder)
+        with merged(self.model):
+            self.model.save_pretrained(folder)
+        save_adapter(self.model, Path(folder) / "adapter")
         self.processor.save_pretrained(folder)
 
     def _text_positions(self, length: int) -> Tensor:
@@ -201,12 +205,14 @@ def load_policy(
     attention: str | None = None,
     fast_norms: bool = True,
     trust_remote_code: bool = False,
+    lora: Lora | None = None,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
     `attention` is transformers' `attn_implementation`; with flash_attention_2 on a GPU sequences
     are packed end to end for training. `fast_norms` is that of `Policy`. Code that comes with the
-    weights runs only with `trust_remote_code`.
+    weights runs only with `trust_remote_code`. With `lora` that has a rank, only its adapter is
+    trained.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -215,6 +221,7 @@ def load_policy(
         raise ConfigError("model.path=null: give a Hugging Face folder or name")
     if path.startswith((".", "/", "~")) and not Path(path).is_dir():
         raise ConfigError(f"model.path={path!r}: no such folder")
+    refuse_adapter(path)
     if not isinstance(getattr(torch, dtype, None), torch.dtype):
         raise ConfigError(f"model.dtype={dtype!r}: choose float32, bfloat16 or float16")
     with refused(path, "config.json"):
@@ -223,12 +230,17 @@ def load_policy(
     check_trainable(path, config, attention)
     processor = load_processor(path, vision, trust_remote_code)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
+    if lora is not None and lora.rank is not None:
+        with torch.device("meta"):
+            lora.check(path, loader.from_config(config, trust_remote_code=trust_remote_code))
     how = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
     how |= {"trust_remote_code": trust_remote_code}
     with refused(path, "weights"), waiting_for(f"the weights of {path}"):
         model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)
+    if lora is not None and lora.rank is not None:
+        lora.put_into(model)
     return Policy(model, processor, fast_norms=fast_norms)
 
 

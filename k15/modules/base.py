@@ -10,6 +10,7 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from k15.models.policy import Policy
+from k15.modules.frozen import leave_out, put_back
 
 
 class PolicyModule(LightningModule):
@@ -63,10 +64,12 @@ class PolicyModule(LightningModule):
         """Remember which model this is, and torch's random states (dropout)."""
         checkpoint["model_shapes"] = shapes(self.model)
         checkpoint["rng"] = random_states()
+        leave_out(checkpoint, self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the random states; raises ValueError if the checkpoint is of another model."""
         check_same_model(checkpoint["model_shapes"], shapes(self.model))
+        put_back(checkpoint, self)
         restore_random_states(checkpoint["rng"])
 
 

@@ -17,12 +17,18 @@ from k15.modules.micro_batches import MicroBatch
 
 
 class KLToStart:
-    """A copy of the weights that a policy has now, and how far it is from them later."""
+    """A copy of the weights that a policy has now, and how far it is from them later.
+
+    Frozen ones stay as they are: with LoRA it is a copy of the adapter alone, with which the policy
+    is the base.
+    """
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.start = {
-            name: parameter.detach().clone() for name, parameter in policy.model.named_parameters()
+            name: parameter.detach().clone()
+            for name, parameter in policy.model.named_parameters()
+            if parameter.requires_grad
         }
 
     @torch.no_grad()
@@ -48,12 +54,13 @@ class KLToStart:
 
 @contextmanager
 def weights_of(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None]:
-    """The same model, patches and all, with other weights."""
-    parameters = dict(model.named_parameters())
+    """The same model, patches and all, with other weights in the place of some or all."""
+    named = dict(model.named_parameters())
+    parameters = {name: named[name] for name in weights}
     trained = {name: parameter.data for name, parameter in parameters.items()}
     try:
         for name, parameter in parameters.items():
-            parameter.data = weights[name].to(parameter.device)
+            parameter.data = weights[name].to(parameter)
         yield
     finally:
         for name, parameter in parameters.items():

@@ -62,4 +62,10 @@ def freeze_language(model: nn.Module, frozen: bool) -> None:
             "task.modality=image"
         )
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not frozen or ".visual." in f".{name}")
+        if frozen and ".visual." not in f".{name}":
+            parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise ValueError(
+            "module.train=vision: model.lora.modules names no layer of the vision tower, so "
+            "nothing is trained; add some, or say all-linear"
+        )

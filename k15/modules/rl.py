@@ -47,8 +47,8 @@ class RLModule(PolicyModule, StepsWithinBatch):
     `temperature` is the one rollouts are sampled with. `layout` says how responses go through the
     model: "auto" puts the samples of a problem behind one prompt where the model's attention allows
     it. `seed` is that of the order in which an iteration's groups are trained on. `kl_to_start`
-    measures how far the policy is from the weights that it comes with: for a second copy of them in
-    memory, and a forward pass over one minibatch of each iteration.
+    measures how far the policy is from the weights that it comes with: for a second copy of those
+    that are trained, and a forward pass over one minibatch of each iteration.
     """
 
     automatic_optimization = False

@@ -1,8 +1,9 @@
 """The weights of a model as its Hugging Face folder would have them, whatever lies in memory.
 
 In memory names may be others than in the folder (LLaVA's language model), several tensors of the
-folder may be one (a mixture's experts), a tensor may be spread over ranks, and a tied one is there
-once. `full_weights` undoes all of it; `load_full_weights` is the way back.
+folder may be one (a mixture's experts), a tensor may be spread over ranks, a tied one is there
+once, and an adapter stands beside the weight that it changes. `full_weights` undoes all of it;
+`load_full_weights` is the way back, into a model without adapters.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from torch import Tensor
 from torch.distributed.tensor import DTensor
 from transformers.core_model_loading import revert_weight_conversion
 
+from k15.models.lora import adapted, merged_tensors
+
 BLOCK = re.compile(r".*?\.\d+\.")
 
 
@@ -27,12 +30,13 @@ def full_weights(model: Any) -> Iterator[tuple[str, Tensor]]:
     Tied tensors come under each of their names: who holds a copy may have untied them. Buffers that
     belong to the folder are there, too. Of a model that is spread over ranks all of them have to
     take the same tensors, for each is gathered in its turn: one block is whole at a time. The
-    tensors are those in memory where nothing had to be gathered or split: take them before the next
-    optimizer step.
+    tensors are those in memory where nothing had to be gathered, split or merged: take them before
+    the next optimizer step.
     """
+    layers = adapted(model)
     for block in blocks(model.state_dict()):
         whole = {name: gathered(tensor) for name, tensor in block.items()}
-        yield from revert_weight_conversion(model, whole).items()
+        yield from revert_weight_conversion(model, merged_tensors(whole, layers)).items()
 
 
 def blocks(state: dict[str, Tensor]) -> Iterable[dict[str, Tensor]]:

@@ -149,5 +149,12 @@ def test_named_things_take_one_more_thing(root):
     assert "model.mine._target_: no such key" in fault(root, "model.mine._target_=x.y")
 
 
+def test_a_named_thing_is_left_out():
+    argv = ["stage=rl", "callbacks.summary=null", "rewards.length=null"]
+    config = load("train", argv)
+    assert "summary" not in config.callbacks and "console" in config.callbacks
+    assert [*config.rewards] == ["answer", "repetition"]
+
+
 def test_an_empty_mapping_takes_any_key(root):
     assert load("train", ["data.options.a=1"], root).data.options == {"a": 1}

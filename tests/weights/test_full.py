@@ -2,6 +2,7 @@
 and the names are those of its Hugging Face folder.
 """
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from transformers import (
 
 from k15.engines.protocol import Request, Sampling
 from k15.engines.transformers import TransformersEngine
+from k15.models.lora import Lora
 from k15.models.policy import Policy
 from k15.types import Example
 from k15.weights.full import full_weights, gathered, load_full_weights
@@ -163,6 +165,25 @@ def test_what_was_given_is_taken(name: str) -> None:
     assert all(torch.equal(found[key], expected[key]) for key in expected)
     storages = [{t.data_ptr() for t in m.state_dict().values()} for m in (source, target)]
     assert not storages[0] & storages[1]
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_an_adapter_comes_within_the_weights_that_it_changes(name: str) -> None:
+    """W + 2 B A with rank 4 and alpha 8, under the names of a model without adapters."""
+    torch.manual_seed(0)
+    plain = MODELS[name]()
+    adapted = copy.deepcopy(plain)
+    Lora(rank=4, alpha=8).put_into(adapted)
+    layers = {n: m for n, m in adapted.named_modules() if hasattr(m, "lora_A")}
+    for layer, module in layers.items():
+        with torch.no_grad():
+            a, b = (side["default"].weight.normal_() for side in (module.lora_A, module.lora_B))
+            plain.get_submodule(layer).weight += 2 * b @ a
+    assert len(layers) > 7
+    expected, found = dict(full_weights(plain)), dict(full_weights(adapted))
+    assert not any("lora" in key or "base_layer" in key for key in found)
+    close(found, expected)
+    load_full_weights(MODELS[name](), found.items())
 
 
 def test_weights_of_another_model_are_refused_by_name() -> None:
