@@ -59,7 +59,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     ]
     (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
     return {
-        "model=hf": [f"model.path={folder}/model", "model.dtype=float32"],
+        "model=hf": [f"model.path={folder}/model"],
         "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
@@ -116,9 +116,19 @@ def test_every_choice_composes_and_builds_what_it_names(
     assert module.model is module.policy.model
 
 
-def test_a_gpu_is_asked_for_in_bfloat16() -> None:
-    config = load("train", ["stage=rl", "trainer=gpu"])
-    assert (config.trainer.accelerator, config.trainer.precision) == ("gpu", "bf16-true")
+def test_a_gpu_computes_in_bfloat16_and_keeps_float32_weights() -> None:
+    config = load("train", ["stage=rl", "trainer=gpu", "model=hf", "model.path=x/y"])
+    assert (config.trainer.accelerator, config.trainer.precision) == ("gpu", "bf16-mixed")
+    assert config.model.dtype == "float32"
+
+
+@pytest.mark.parametrize("stage", ["rl", "sft", "cot_reward_model"])
+def test_one_number_says_how_many_logits_exist_at_once(
+    stage: str, train: ModuleType, tmp_path: Path
+) -> None:
+    for argument, tokens in ((), 512), (("tokens_per_chunk=64",), 64):
+        config = load("train", [f"stage={stage}", f"run_dir={tmp_path}", *argument])
+        assert train.assemble(config)[1].tokens_per_chunk == tokens
 
 
 @pytest.mark.parametrize("file", [*FILES, ROOT / "train.yaml"], ids=lambda file: file.stem)

@@ -25,7 +25,7 @@ class Rows:
         """Positions of the longest active row, the next input token included."""
         self.state_FS = torch.zeros(len(FIELDS), slots, dtype=torch.long, device=device)
         self.tokens_SN = torch.zeros(slots, 0, dtype=torch.long, device=device)
-        self.logps_SN = torch.zeros(slots, 0, device=device)
+        self.logps_SN = torch.zeros(slots, 0, dtype=torch.float32, device=device)
         self.row_S = torch.arange(slots, device=device)
 
     def __getitem__(self, field: str) -> Tensor:

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from k15.engines.autocast import computed_in
+
 KeysValues = tuple[Tensor, Tensor]
 SMALLEST_CAPACITY = 256  # positions
 
@@ -65,7 +67,8 @@ class SlotLayer(CacheLayerMixin):
         # Zeros, because a masked position still takes part as 0 * value: it must not hold a NaN.
         self.keys, self.values = (
             states.new_zeros(
-                self.window.slots, states.shape[1], self.window.capacity, states.shape[3]
+                (self.window.slots, states.shape[1], self.window.capacity, states.shape[3]),
+                dtype=computed_in(states),
             )
             for states in (key_states, value_states)
         )
@@ -81,7 +84,7 @@ class SlotLayer(CacheLayerMixin):
         index = self.window.flat_index(heads)
         for slots, new in ((self.keys, key_states), (self.values, value_states)):
             size = new.shape[-1]
-            slots.view(-1, size).index_copy_(0, index, new.reshape(-1, size))
+            slots.view(-1, size).index_copy_(0, index, new.reshape(-1, size).to(slots.dtype))
         limit = self.window.limit
         return self.keys[:rows, :, :limit], self.values[:rows, :, :limit]
 

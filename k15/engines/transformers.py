@@ -1,7 +1,8 @@
 """Rollouts in this process, on the model that is being trained or on a copy of it.
 
-The model's own transformers forward decodes under a slot cache with continuous batching, so that
-log-probabilities are the trainer's. Made for a CPU or one device, and for models that fit there.
+The model's own transformers forward decodes under a slot cache with continuous batching, in the
+arithmetic of training, so that log-probabilities are the trainer's. Made for a CPU or one device,
+and for models that fit there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from k15.engines.attention import decoding
+from k15.engines.autocast import weights_cast_once
 from k15.engines.decode_loop import DecodeLoop, Job
 from k15.engines.prefill import Prompt
 from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, seed_of
@@ -94,10 +96,10 @@ class TransformersEngine(RolloutEngine):
             self.loop.stop()
 
     def _completions(self, loop: DecodeLoop) -> Iterator[Completion]:
-        with decoding(self.policy.model):
+        with decoding(self.policy.model), weights_cast_once(self.policy):
             while loop.unfinished:
                 # Never across a yield: the consumer must not find itself in inference mode.
-                with torch.inference_mode():
+                with torch.inference_mode(), self.policy.computing():
                     completions = loop.step()
                 yield from completions
 

@@ -42,7 +42,7 @@ def pairwise(score_B: Tensor, correct_B: Tensor, question_B: Tensor) -> Terms:
     check(score_B, correct_B, question_B)
     same_BB = question_B[:, None] == question_B[None, :]
     pair_BB = same_BB & correct_B[:, None] & ~correct_B[None, :]
-    pairs_B = same_BB.float() @ pair_BB.float().sum(-1)  # of the question of each row
+    pairs_B = (same_BB * pair_BB.sum(-1)).sum(-1).float()  # of the question of each row
     weight_BB = pair_BB / pairs_B.clamp(min=1)[:, None]
     margin_BB = score_B.float()[:, None] - score_B.float()[None, :]
     return Terms(

@@ -36,7 +36,7 @@ def response_logps(
     batch: PackedBatch,
     *,
     temperature: float = 1.0,
-    tokens_per_chunk: int = 4096,
+    tokens_per_chunk: int = 512,
 ) -> Tensor:
     """log softmax(logits / temperature) of each response token, [S, R] float32 in nats, 0.0 where
     there is none.
@@ -49,7 +49,7 @@ def response_logps(
 
 
 def response_predictions(
-    policy: Policy, batch: PackedBatch, *, tokens_per_chunk: int = 4096
+    policy: Policy, batch: PackedBatch, *, tokens_per_chunk: int = 512
 ) -> tuple[Tensor, Tensor]:
     """As `response_logps`, and [S, R] bool: the response token is the most probable one."""
     logp_SR, right_SR = _of_responses(policy, batch, _predictions, 1.0, tokens_per_chunk)

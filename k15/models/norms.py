@@ -28,12 +28,14 @@ class RMSNormFunction(torch.autograd.Function):
     """y = w · x / sqrt(mean(x²) + epsilon) over the last dimension."""
 
     @staticmethod
+    @torch.amp.custom_fwd(device_type="cpu", cast_inputs=torch.float32)
     def forward(ctx: Any, x: Tensor, weight: Tensor, epsilon: float) -> Tensor:
         inverse = inverse_rms(x, epsilon)
         ctx.save_for_backward(x, weight, inverse)
         return (x * inverse).mul_(weight)
 
     @staticmethod
+    @torch.amp.custom_bwd(device_type="cpu")
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, None]:
         (gradient,) = gradients
         x, weight, inverse = ctx.saved_tensors

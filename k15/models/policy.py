@@ -8,8 +8,8 @@ turns them into what the model's forward takes: a placeholder per visual token, 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,8 @@ from k15.types import Problem
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+DTYPES = ("float32", "bfloat16", "float16", "auto")
 
 transformers_logging.disable_progress_bar()  # per-shard bars say nothing on one-shard folders
 
@@ -84,6 +86,8 @@ class Policy:
         self.stop_ids = stop_ids(model, self.tokenizer, self.turn_end)
         """Tokens that end a response; the first one closes a written one."""
         stop_everywhere(model, self.stop_ids)
+        self.computing: Callable[[], AbstractContextManager[Any]] = nullcontext
+        """The arithmetic it is trained in, such as an autocast: for whoever samples from it."""
 
     @property
     def device(self) -> torch.device:
@@ -161,9 +165,8 @@ class Policy:
         if not images:
             return Expanded(tokens=tuple(tokens), positions=self._text_positions(len(tokens)))
         expanded, features = self.placeholders.expand(tokens, images)
-        return Expanded(
-            tokens=expanded, positions=self._positions(expanded, features), features=features
-        )
+        positions = self._positions(expanded, features)
+        return Expanded(tokens=expanded, positions=positions, features=self._typed(features))
 
     def length(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> int:
         """Tokens that the model sees: a placeholder counts as its picture's visual tokens."""
@@ -184,6 +187,11 @@ class Policy:
             self.model.save_pretrained(folder)
         save_adapter(self.model, Path(folder) / "adapter")
         self.processor.save_pretrained(folder)
+
+    def _typed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Pictures in the number type of the weights."""
+        of = self.model.dtype
+        return {name: x.to(of) if x.is_floating_point() else x for name, x in features.items()}
 
     def _text_positions(self, length: int) -> Tensor:
         positions = torch.arange(length)
@@ -210,9 +218,9 @@ def load_policy(
     """Load a text or vision-language model by Hugging Face name or folder.
 
     `attention` is transformers' `attn_implementation`; with flash_attention_2 on a GPU sequences
-    are packed end to end for training. `fast_norms` is that of `Policy`. Code that comes with the
-    weights runs only with `trust_remote_code`. With `lora` that has a rank, only its adapter is
-    trained.
+    are packed end to end for training. `dtype` is that of the weights, "auto" the one they were
+    saved in. `fast_norms` is that of `Policy`. Code that comes with the weights runs only with
+    `trust_remote_code`. With `lora` that has a rank, only its adapter is trained.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -222,8 +230,8 @@ def load_policy(
     if path.startswith((".", "/", "~")) and not Path(path).is_dir():
         raise ConfigError(f"model.path={path!r}: no such folder")
     refuse_adapter(path)
-    if not isinstance(getattr(torch, dtype, None), torch.dtype):
-        raise ConfigError(f"model.dtype={dtype!r}: choose float32, bfloat16 or float16")
+    if dtype not in DTYPES:
+        raise ConfigError(f"model.dtype={dtype!r}: choose {', '.join(DTYPES)}")
     with refused(path, "config.json"):
         config = AutoConfig.from_pretrained(path, trust_remote_code=trust_remote_code)
     vision = hasattr(config, "vision_config")
@@ -233,7 +241,7 @@ def load_policy(
     if lora is not None and lora.rank is not None:
         with torch.device("meta"):
             lora.check(path, loader.from_config(config, trust_remote_code=trust_remote_code))
-    how = {"dtype": getattr(torch, dtype), "attn_implementation": attention}
+    how: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
     how |= {"trust_remote_code": trust_remote_code}
     with refused(path, "weights"), waiting_for(f"the weights of {path}"):
         model = loader.from_pretrained(path, **how)

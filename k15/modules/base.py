@@ -11,12 +11,14 @@ from torch import Tensor, nn
 
 from k15.models.policy import Policy
 from k15.modules.frozen import leave_out, put_back
+from k15.modules.precision import AdamWWithMasters, check_precision, warn_of_lost_steps
 
 
 class PolicyModule(LightningModule):
     """A policy under training.
 
-    `betas`, `weight_decay` and `learning_rate` are AdamW's.
+    `betas`, `weight_decay` and `learning_rate` are AdamW's, whose steps add up in float32 whatever
+    the weights are.
     """
 
     def __init__(
@@ -38,9 +40,18 @@ class PolicyModule(LightningModule):
         """The parameters the optimizer gets."""
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
+    def setup(self, stage: str) -> None:
+        """Whoever runs the policy outside of a step computes as the trainer does."""
+        check_precision(str(self.trainer.precision))
+        self.policy.computing = self.trainer.precision_plugin.forward_context
+
+    def on_train_start(self) -> None:
+        """Steps that would be lost are warned of."""
+        warn_of_lost_steps(self.trainer, self.learning_rate)
+
     def configure_optimizers(self) -> Any:
         """AdamW at a constant learning rate."""
-        return torch.optim.AdamW(
+        return AdamWWithMasters(
             self.trained_parameters(),
             lr=self.learning_rate,
             betas=(self.betas[0], self.betas[1]),
@@ -51,7 +62,7 @@ class PolicyModule(LightningModule):
         """Sum of a count over all ranks: what a loss is normalised by."""
         if self.trainer.world_size == 1:
             return float(count)
-        total = torch.tensor(float(count), device=self.device)
+        total = torch.tensor(float(count), dtype=torch.float32, device=self.device)
         return float(self.trainer.strategy.reduce(total, reduce_op="sum"))
 
     def transfer_batch_to_device(

@@ -5,13 +5,12 @@ Legend: B sequences of a micro-batch, T response tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
-from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.micro_batches import MicroBatch
 
@@ -32,20 +31,21 @@ class KLToStart:
         }
 
     @torch.no_grad()
-    def __call__(self, minibatch: Sequence[MicroBatch], temperature: float) -> float:
+    def __call__(
+        self, minibatch: Sequence[MicroBatch], logps: Callable[[MicroBatch], Tensor]
+    ) -> float:
         """KL(π_i ‖ π_start) in nats per token, estimated on the tokens that π_i sampled; 0 where
         there are none.
 
         The mean of exp(−r) − 1 + r with r = log π_i − log π_start: not negative, and of the same
         expectation as r (Schulman 2020, "Approximating KL divergence", k3). The micro-batches
-        bring log π_i.
+        bring log π_i; `logps` gives [B, T] log π under the model's weights.
         """
         total, tokens = 0.0, 0
         with weights_of(self.policy.model, self.start):
             for micro in minibatch:
                 assert micro.reference_logp_BT is not None
-                logp_BT = response_logps(self.policy, micro.batch, temperature=temperature)
-                ratio_BT = (micro.reference_logp_BT - logp_BT).float()
+                ratio_BT = micro.reference_logp_BT - logps(micro)
                 divergence_BT = ratio_BT.neg().expm1() + ratio_BT
                 total += float(divergence_BT[micro.fresh_BT].sum())
                 tokens += int(micro.fresh_BT.sum())

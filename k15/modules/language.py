@@ -22,6 +22,7 @@ class LanguageModule(SupervisedModule):
     """Cross-entropy on response tokens, in nats per token of all batches of a step.
 
     `train="vision"` freezes the language model: the tower learns alone (k1.5 §2.5, vision stage).
+    `tokens_per_chunk` is that of `k15.models.logps`.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class LanguageModule(SupervisedModule):
         warmup: float = 0.05,
         weight_decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.95),
+        tokens_per_chunk: int = 512,
     ) -> None:
         super().__init__(
             policy,
@@ -43,13 +45,16 @@ class LanguageModule(SupervisedModule):
         )
         if train not in get_args(Part):
             raise ValueError(f"module.train={train!r}: choose {' or '.join(get_args(Part))}")
+        self.tokens_per_chunk = tokens_per_chunk
         self.layout = choose_layout(policy)
         freeze_language(policy.model, frozen=train == "vision")
 
     def terms(self, examples: Sequence[Example]) -> tuple[Terms, int]:
         """The response tokens; the model reads the prompts, too."""
         batch = self.layout.collate(self.policy, examples)
-        logp_BT, right_BT = response_predictions(self.policy, batch)
+        logp_BT, right_BT = response_predictions(
+            self.policy, batch, tokens_per_chunk=self.tokens_per_chunk
+        )
         return cross_entropy(logp_BT, right_BT, batch.mask), sum(batch.sequence_lengths)
 
 

@@ -76,7 +76,7 @@ def response(
         ),
         problem=group.problem.id,
         advantage_T=advantage_T.expand(rollout.length),
-        logp_T=torch.tensor(rollout.logps),
+        logp_T=torch.tensor(rollout.logps, dtype=torch.float32),
         fresh_T=torch.tensor(rollout.versions) == iteration,
     )
 
@@ -101,7 +101,7 @@ def laid_out(
 
 def padded(rows: Sequence[Tensor], width: int) -> Tensor:
     """[B, width] float32, zeros on the right."""
-    padded_BT = torch.zeros(len(rows), width)
+    padded_BT = torch.zeros(len(rows), width, dtype=torch.float32)
     for row_T, values in zip(padded_BT, rows, strict=True):
         row_T[: len(values)] = values
     return padded_BT

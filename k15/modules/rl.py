@@ -20,6 +20,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from k15.config.errors import ConfigError
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
 from k15.losses.advantages import carries_signal, check_advantage
@@ -46,9 +47,10 @@ class RLModule(PolicyModule, StepsWithinBatch):
     change more, override `loss_mask`, `advantages` or `select_groups`.
     `temperature` is the one rollouts are sampled with. `layout` says how responses go through the
     model: "auto" puts the samples of a problem behind one prompt where the model's attention allows
-    it. `seed` is that of the order in which an iteration's groups are trained on. `kl_to_start`
-    measures how far the policy is from the weights that it comes with: for a second copy of those
-    that are trained, and a forward pass over one minibatch of each iteration.
+    it. `tokens_per_chunk` is that of `response_logps`. `seed` is that of the order in which an
+    iteration's groups are trained on. `kl_to_start` measures how far the policy is from the weights
+    that it comes with: for a second copy of those that are trained, and a forward pass over one
+    minibatch of each iteration.
     """
 
     automatic_optimization = False
@@ -68,6 +70,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         drop_zero_advantage: bool = True,
         layout: Choice = "auto",
         temperature: float = 1.0,
+        tokens_per_chunk: int = 512,
         kl_to_start: bool = False,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
@@ -90,9 +93,15 @@ class RLModule(PolicyModule, StepsWithinBatch):
         self.loss_on = loss_on
         self.drop_zero_advantage = drop_zero_advantage
         self.layout = choose_layout(policy, layout, prompts_repeat=True)
-        self.temperature = temperature
+        self.temperature, self.tokens_per_chunk = temperature, tokens_per_chunk
         self.seed = seed
         self.kl_to_start = KLToStart(policy) if kl_to_start else None
+
+    def setup(self, stage: str) -> None:
+        """Raises ConfigError for float16: the gradient is clipped before its scale is taken off."""
+        super().setup(stage)
+        if str(self.trainer.precision) == "16-mixed":
+            raise ConfigError("trainer.precision=16-mixed: RL takes bf16-mixed or 32-true")
 
     def training_step(self, experience: Experience, batch_index: int) -> None:
         """One iteration: several optimizer steps on the experience of π_i."""
@@ -114,7 +123,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         means = {name: sum(values) / len(values) for name, values in sums.items()}
         figures = {**means, "steps": len(minibatches), **learning_figures(optimizer, groups)}
         if self.kl_to_start and minibatches:
-            figures["kl_to_start"] = self.kl_to_start(minibatches[0], self.temperature)
+            figures["kl_to_start"] = self.kl_to_start(minibatches[0], self.logps)
         self.log_iteration(experience, groups, figures, time.perf_counter() - started)
 
     def select_groups(self, experience: Experience) -> list[Credited]:
@@ -185,10 +194,10 @@ class RLModule(PolicyModule, StepsWithinBatch):
         """Accumulate the gradient over the micro-batches, clip it, take one step."""
         counts = {
             "sequences": self.across_ranks(sum(len(micro.batch.mask) for micro in minibatch)),
-            "tokens": self.across_ranks(sum(int(micro.batch.mask.sum()) for micro in minibatch)),
+            "tokens": self.across_ranks(float(sum(micro.batch.mask.sum() for micro in minibatch))),
         }
-        fresh = self.across_ranks(sum(int(micro.fresh_BT.sum()) for micro in minibatch))
-        metrics: dict[str, float] = defaultdict(float)
+        fresh = self.across_ranks(float(sum(micro.fresh_BT.sum() for micro in minibatch)))
+        metrics: dict[str, Any] = {}  # read once, behind the step: reading waits for the device
         optimizer.zero_grad()
         for micro in minibatch:
             self.under_way = micro.problems
@@ -200,14 +209,20 @@ class RLModule(PolicyModule, StepsWithinBatch):
             if fresh:
                 parts["engine_mismatch"] = mismatch(inputs, micro.fresh_BT) / fresh
             for name, value in parts.items():
-                metrics[name] += float(value)
+                metrics[name] = metrics.get(name, 0.0) + value
         norm = torch.nn.utils.clip_grad_norm_(self.trained_parameters(), self.gradient_clip)
         optimizer.step()
-        return {**metrics, "gradient_norm": float(norm)}
+        metrics["gradient_norm"] = norm
+        return {name: float(value) for name, value in metrics.items()}
 
     def logps(self, micro: MicroBatch) -> Tensor:
         """[B, T] log-probabilities of the response tokens under the current weights."""
-        return response_logps(self.policy, micro.batch, temperature=self.temperature)
+        return response_logps(
+            self.policy,
+            micro.batch,
+            temperature=self.temperature,
+            tokens_per_chunk=self.tokens_per_chunk,
+        )
 
     def log_iteration(
         self,

@@ -119,6 +119,7 @@ class SupervisedModule(PolicyModule):
 
     def on_train_start(self) -> None:
         """A step begins."""
+        super().on_train_start()
         self._sums, self._seconds = StepSums(), 0.0
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -63,3 +63,11 @@ def test_without_a_pair_there_is_nothing_to_learn() -> None:
 def test_shapes_must_agree(loss) -> None:
     with pytest.raises(ValueError, match=r"the same \[B\], got \[\(3,\), \(4,\), \(4,\)\]"):
         loss(torch.zeros(3), LABELS, ONE_QUESTION)
+
+
+def test_pairs_are_counted_exactly_in_bfloat16() -> None:
+    """257 pairs of equal scores, each of weight 1/257: log 2. bfloat16 has no 257."""
+    correct_B = torch.tensor([True] + [False] * 257)
+    with torch.autocast("cpu", torch.bfloat16):
+        terms = pairwise(torch.zeros(258), correct_B, torch.zeros(258, dtype=torch.long))
+    close(terms.means(), {"loss": math.log(2), "pairs_ranked": 0.0})

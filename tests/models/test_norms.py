@@ -59,3 +59,15 @@ def test_every_norm_of_the_tiny_policy_is_written_out_and_copies_stay_apart() ->
     plain_norms(model)
     assert not any("forward" in vars(module) for module in model.modules())
     close(norm(x), 2 * model.model.norm(x))
+
+
+def test_the_gradient_stays_float32_where_products_are_bfloat16() -> None:
+    torch.manual_seed(0)
+    norm = Qwen3RMSNorm(24)
+    write_out_norms(norm)
+    x = torch.randn(5, 24)
+    norm(x).square().sum().backward()
+    exact, norm.weight.grad = norm.weight.grad, None
+    with torch.autocast("cpu", torch.bfloat16):
+        norm(x).square().sum().backward()
+    close(norm.weight.grad, exact)

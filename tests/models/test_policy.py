@@ -196,3 +196,18 @@ def test_what_could_not_be_saved_is_refused_when_it_is_loaded(
         ConfigError, match=r"model\.path=.* cannot be read .*(num_return|early_stop)"
     ):
         load_policy(str(tmp_path))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "auto"])
+def test_weights_are_of_the_number_type_that_is_asked_for(dtype: str, tmp_path: Path) -> None:
+    of = tiny_policy(words=PICTURES.words, modality="image", hidden_size=32, layers=1)
+    of.model.bfloat16()
+    of.save(tmp_path)
+    loaded = load_policy(str(tmp_path), dtype=dtype)
+    expected = torch.float32 if dtype == "float32" else torch.bfloat16
+    assert {parameter.dtype for parameter in loaded.model.parameters()} == {expected}
+    problem = PICTURES.problem(0)
+    features = loaded.expand(loaded.encode(problem), problem.images).features
+    assert features["pixel_values"].dtype == expected
+    with pytest.raises(ConfigError, match=r"model\.dtype='int8': choose float32, bfloat16"):
+        load_policy(str(tmp_path), dtype="int8")

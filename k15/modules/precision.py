@@ -1,0 +1,135 @@
+"""Number types of training: which of Lightning's are taken, and steps that are not rounded away.
+
+The weights are what `model.dtype` says, the arithmetic what `trainer.precision` says. bfloat16 has
+8 significant bits: a step below 1/512 of a weight is lost when it is added to it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from lightning.pytorch import Trainer
+from torch import Tensor, nn
+from torch.optim import AdamW, Optimizer
+
+from k15.config.errors import ConfigError
+
+logger = logging.getLogger(__name__)
+
+NARROW = (torch.bfloat16, torch.float16)
+LEAST_MOVED = 0.1
+"""Share of the weights; a step that moves fewer is warned of."""
+
+
+class AdamWWithMasters(AdamW):
+    """AdamW that keeps a master weight in float32 for each weight of a narrower type.
+
+    Moments and steps are float32, and the weight is the rounded master (Micikevicius et al. 2018,
+    arXiv 1710.03740, §3.1). Of float32 weights it is AdamW.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], **settings: Any) -> None:
+        self.masters: dict[nn.Parameter, Tensor] = {}
+        super().__init__(parameters, **settings)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """The masters begin as the weights are."""
+        super().add_param_group(param_group)
+        for weight in self.param_groups[-1]["params"]:
+            if weight.dtype in NARROW:
+                self.masters[weight] = weight.detach().float()
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Step the masters with the weights' gradients, and round."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        with self._on_masters():
+            super().step()
+        return loss
+
+    def state_dict(self) -> dict[str, Any]:
+        """And the masters, in the order of the weights."""
+        return {**super().state_dict(), "masters": [*self.masters.values()]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Raises ValueError if it is of other number types."""
+        saved = state_dict.get("masters", [])
+        if len(saved) != len(self.masters):
+            raise ValueError(
+                f"resume: the checkpoint has {len(saved)} master weights and this model "
+                f"{len(self.masters)} narrow weights; resume with the model.dtype of the run"
+            )
+        with self._on_masters():  # torch gives the moments their weight's type
+            super().load_state_dict(state_dict)
+            for master, value in zip(self.masters.values(), saved, strict=True):
+                master.copy_(value)
+
+    @contextmanager
+    def _on_masters(self) -> Iterator[None]:
+        """Within it narrow weights are their masters, with float32 gradients."""
+        narrow = [(weight, weight.data, weight.grad) for weight in self.masters]
+        try:
+            for weight, _, gradient in narrow:
+                weight.grad = None
+                weight.data = self.masters[weight]
+                weight.grad = None if gradient is None else gradient.float()
+            yield
+        finally:
+            for weight, rounded, gradient in narrow:
+                weight.grad = None
+                weight.data = rounded.copy_(self.masters[weight])
+                weight.grad = gradient
+
+
+def check_precision(precision: str) -> None:
+    """Raise ConfigError for a `trainer.precision` that would change more than the arithmetic."""
+    if precision in ("bf16-true", "16-true", "64-true"):
+        raise ConfigError(
+            f"trainer.precision={precision}: it would round the rotary frequencies and the data "
+            "with the weights; choose bf16-mixed (or 32-true), and for bfloat16 weights with "
+            "float32 masters in the optimizer beside it model.dtype=bfloat16"
+        )
+
+
+def warn_of_lost_steps(trainer: Trainer, learning_rate: float) -> None:
+    """Say so if an optimizer without masters cannot move narrow weights."""
+    for optimizer in trainer.optimizers:
+        narrow = narrow_weights(optimizer)
+        moved = share_moved(narrow, learning_rate) if narrow else 1.0
+        if moved < LEAST_MOVED:
+            logger.warning(
+                "a step of module.learning_rate=%g moves %.1f %% of the weights, the others round "
+                "it away: take model.dtype=float32 with trainer.precision=bf16-mixed, or "
+                "k15.modules.precision.AdamWWithMasters as the optimizer",
+                learning_rate,
+                100 * moved,
+            )
+
+
+def narrow_weights(optimizer: Optimizer) -> list[nn.Parameter]:
+    """Weights below float32 that steps are added to as they are."""
+    masters = optimizer.masters if isinstance(optimizer, AdamWWithMasters) else {}
+    return [
+        weight
+        for group in optimizer.param_groups
+        for weight in group["params"]
+        if weight.dtype in NARROW and weight not in masters
+    ]
+
+
+@torch.no_grad()
+def share_moved(weights: Iterable[Tensor], step: float) -> float:
+    """Share of the weights that are other numbers once `step` is added, in units of the weights:
+    Adam's is about the learning rate.
+    """
+    moved, total = 0, 0
+    for weight in weights:
+        moved += int((weight + step != weight).sum())
+        total += weight.numel()
+    return moved / max(1, total)
