@@ -14,16 +14,21 @@ OPEN, CLOSE = "⟦", "⟧"
 
 
 class Show(Callback):
-    """Prints the first `batches` with the tokens in the loss between ⟦ and ⟧, or where problems are
-    trained on, as in RL, the first `problems` as prompts; then ends the program.
+    """Prints of the first `batches` so many `sequences`, with the tokens in the loss between ⟦ and
+    ⟧, or where problems are trained on, as in RL, the first `problems` as prompts; then ends the
+    program.
     """
 
-    def __init__(self, policy: Policy, batches: int = 2, problems: int = 4) -> None:
-        for name, value in {"batches": batches, "problems": problems}.items():
+    def __init__(
+        self, policy: Policy, batches: int = 2, sequences: int = 8, problems: int = 4
+    ) -> None:
+        numbers = {"batches": batches, "sequences": sequences, "problems": problems}
+        for name, value in numbers.items():
             if value < 1:
                 raise ValueError(f"callbacks.show.{name}={value}: must be at least 1")
         self.policy = policy
         self.batches = batches
+        self.sequences = sequences
         self.problems = problems
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
@@ -41,7 +46,7 @@ class Show(Callback):
         batches = data.train_dataloader()  # type: ignore[attr-defined]
         for number, batch in enumerate(islice(batches, self.batches), 1):
             yield f"batch {number} of {len(batches)}: {len(batch)} sequences"
-            for place, example in enumerate(batch, 1):
+            for place, example in enumerate(batch[: self.sequences], 1):
                 yield from self._of_example(f"batch {number}, sequence {place}", example)
 
     def _of_problems(self, problems: Iterator[Example | Problem], number: int) -> Iterator[str]:
