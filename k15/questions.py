@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 from k15.types import Message, Problem
@@ -42,12 +42,15 @@ def pixels_digest(image: Image) -> bytes:
 
 def text_of(prompt: Sequence[Message]) -> str:
     """The text of all messages, without the places of pictures."""
-    contents = (message["content"] for message in prompt)
-    texts = (
-        [content] if isinstance(content, str) else [item.get("text", "") for item in content]
-        for content in contents
+    return "\n".join(
+        "".join(part.get("text", "") for part in parts_of(message)) for message in prompt
     )
-    return "\n".join("".join(parts) for parts in texts)
+
+
+def parts_of(message: Message) -> Sequence[Mapping[str, str]]:
+    """The content of a message as a list of parts."""
+    content = message["content"]
+    return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
 def is_held_out(fingerprint: str, one_in: int) -> bool:

@@ -62,6 +62,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "model=hf": [f"model.path={folder}/model"],
         "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
+        "data=chat": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
         "trainer=gpu": ON_A_CPU,
         **{stage: ["task.modality=image"] for stage in WANTS_PICTURES},

@@ -12,10 +12,11 @@ from torch.utils.data import DataLoader, Sampler
 
 from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
 from k15.datamodules.usable import Usable
+from k15.models.conversations import examples_of
 from k15.models.layouts.base import expanded_length
 from k15.models.layouts.bucketed import side_by_side
 from k15.models.policy import Policy
-from k15.problems.sources import Demonstrator, demonstrations
+from k15.problems.sources import DemonstratedSource, demonstrations
 from k15.questions import Split
 from k15.types import Example
 
@@ -24,7 +25,9 @@ class LengthBuckets(Sampler[list[int]]):
     """Batches of sequences of similar length under a token budget, in random order.
 
     Sorting the whole epoch by length would make neighbours alike in more than length; so a
-    pool of `pool_batches` batches is drawn at random, sorted, cut, and the batches shuffled.
+    pool of `pool_batches` batches is drawn at random, sorted, cut, and the batches shuffled. In
+    each further epoch, sequences of one length change places and the batches are shuffled anew, so
+    that there are as many of them.
     """
 
     def __init__(
@@ -38,16 +41,34 @@ class LengthBuckets(Sampler[list[int]]):
             cuts = side_by_side([lengths[i] for i in pool], tokens_per_batch)
             self.batches += [[pool[i] for i in batch] for batch in cuts]
         Random(seed + 1).shuffle(self.batches)
+        self.lengths = lengths
+        self.seed = seed
+        self.epoch = 0
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list[int]]:
-        return iter(self.batches)
+        return iter(self.batches if self.epoch == 0 else self._shuffled())
+
+    def set_epoch(self, epoch: int) -> None:
+        """The batches to come are those of this epoch, numbered from 0."""
+        self.epoch = epoch
+
+    def _shuffled(self) -> list[list[int]]:
+        random = Random(f"{self.seed}/{self.epoch}")
+        alike: dict[int, list[int]] = {}
+        for index, length in enumerate(self.lengths):
+            alike.setdefault(length, []).append(index)
+        for indices in alike.values():
+            random.shuffle(indices)
+        batches = [[alike[self.lengths[i]].pop() for i in batch] for batch in self.batches]
+        return random.sample(batches, len(batches))
 
 
 class DemonstrationData(ResumableData):
-    """`tokens` of demonstrations to train on, in prompt and response tokens; one epoch.
+    """`tokens` of demonstrations to train on, in prompt and response tokens: an epoch. Null: as
+    many demonstrations as the source has problems, which of a file is each row once.
 
     `pictures_only` passes over what has no picture, where only the vision tower learns. What
     cannot be used is cut or left out as `k15.datamodules.usable` says.
@@ -57,8 +78,8 @@ class DemonstrationData(ResumableData):
         self,
         *,
         policy: Policy,
-        source: Demonstrator,
-        tokens: int,
+        source: DemonstratedSource,
+        tokens: int | None,
         tokens_per_batch: int = 1024,
         held_out_examples: int = 200,
         pictures_only: bool = False,
@@ -67,7 +88,7 @@ class DemonstrationData(ResumableData):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        if tokens < tokens_per_batch:
+        if tokens is not None and tokens < tokens_per_batch:
             raise ValueError(
                 f"datamodule.tokens={tokens} is less than tokens_per_batch={tokens_per_batch}: "
                 "not one batch"
@@ -91,13 +112,16 @@ class DemonstrationData(ResumableData):
         if self.train:
             return
         kept_back = self.held_out_examples
-        self.held_out = list(islice(self._examples(0, "held_out"), kept_back))
-        examples = self._examples(kept_back, "train")
-        counted = 0
-        while counted < self.tokens:
-            self.train.append(next(examples))
-            counted += expanded_length(self.policy, self.train[-1])
+        if self.tokens is None:
+            held_out = min(kept_back, len(self.source.held_out))
+            self.held_out = list(self._examples(0, "held_out", held_out))
+            self.train = list(self._examples(0, "train", len(self.source.train)))
+        else:
+            self.held_out = list(islice(self._examples(0, "held_out"), kept_back))
+            self.train = list(self._until(self.tokens, self._examples(kept_back, "train")))
         self.usable.report()
+        if not self.train:
+            raise ValueError("no demonstration is left to train on")
 
     def train_dataloader(self) -> DataLoader:
         """Batches of `Example`s, each under the token budget."""
@@ -109,23 +133,26 @@ class DemonstrationData(ResumableData):
         batches = self._batches(self.held_out)
         return OwnRandomLoader(self.held_out, batch_sampler=batches, collate_fn=list)
 
-    def _examples(self, first: int, split: Split) -> Iterator[Example]:
+    def _until(self, tokens: int, examples: Iterator[Example]) -> Iterator[Example]:
+        counted = 0
+        while counted < tokens:
+            yield (example := next(examples))
+            counted += expanded_length(self.policy, example)
+
+    def _examples(self, first: int, split: Split, number: int | None = None) -> Iterator[Example]:
         drawn = demonstrations(
             self.source,
             first,
             split,
+            number=number,
             pictures_only=self.pictures_only,
             refuse=self.usable.refuse,
         )
         for problem, response in drawn:
-            example = Example(
-                prompt_tokens=self.policy.encode(problem),
-                response_tokens=self.policy.encode_response(response),
-                images=problem.images,
-            )
-            fitting = self.usable.fit(problem.id, example)
-            if fitting is not None:
-                yield fitting
+            for example in examples_of(self.policy, problem, response):
+                fitting = self.usable.fit(problem.id, example)
+                if fitting is not None:
+                    yield fitting
 
     def _batches(self, examples: list[Example]) -> LengthBuckets:
         lengths = [expanded_length(self.policy, example) for example in examples]

@@ -43,13 +43,20 @@ class OwnRandomLoader(DataLoader):
 
 
 class ResumableLoader(OwnRandomLoader):
-    """The training batches of the data it is `within`, in an order that is the same every time."""
+    """The training batches of the data it is `within`, in an order that is the same every time for
+    the same epoch.
+    """
 
     def __init__(self, *arguments: Any, within: ResumableData, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.within = within
 
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
-        """The rest of the epoch that was interrupted; afterwards whole ones."""
+        """The rest of the epoch that was interrupted; afterwards whole ones.
+
+        A batch sampler is told which epoch it is, as samplers are.
+        """
+        if set_epoch := getattr(self.batch_sampler, "set_epoch", None):
+            set_epoch(self.within.trainer.current_epoch if self.within.trainer else 0)
         first, self.within.first_batch = self.within.first_batch, 0
         yield from islice(super().__iter__(), first, None)

@@ -27,7 +27,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from k15.config.errors import ConfigError, one_line
-from k15.models.chat import silent_tokens
+from k15.models.chat import assistant_turn, following, silent_tokens, template_of, written
 from k15.models.lora import Lora, merged, refuse_adapter, save_adapter
 from k15.models.norms import write_out_norms
 from k15.models.placeholders import Placeholders
@@ -39,7 +39,6 @@ from k15.models.vocabulary import (
     rows_of,
     stop_everywhere,
     stop_ids,
-    turn_end,
 )
 from k15.progress import waiting_for
 from k15.types import Problem
@@ -82,8 +81,8 @@ class Policy:
         self.forms = check_template(model, processor, self.tokenizer)
         self.placeholders = Placeholders(processor, self.path)
         self.silent = silent_tokens(self.tokenizer)
-        self.turn_end = turn_end(processor, self.tokenizer, self.forms)
-        self.stop_ids = stop_ids(model, self.tokenizer, self.turn_end)
+        self.turn = assistant_turn(processor, self.tokenizer, self.forms)
+        self.stop_ids = stop_ids(model, self.tokenizer, self.turn.end)
         """Tokens that end a response; the first one closes a written one."""
         stop_everywhere(model, self.stop_ids)
         self.computing: Callable[[], AbstractContextManager[Any]] = nullcontext
@@ -128,30 +127,26 @@ class Policy:
         """Token ids of the chat prompt, up to where the response begins; one placeholder per
         picture.
 
-        Raises ValueError with the problem's id if the prompt has other than one place per picture,
-        or a token that the model's embedding does not know.
+        Raises ValueError with the problem's id if the chat template refuses it, or if the prompt
+        has other than one place per picture, or a token that the model's embedding does not know.
         """
-        text = self.processor.apply_chat_template(
-            [self.forms.fitted(message) for message in problem.prompt],
-            tokenize=False,
-            add_generation_prompt=True,
-        )
+        text = written(self.processor, self.forms, problem.prompt, f"problem {problem.id}")
         tokens = tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
         check_prompt(self.model, self.tokenizer, problem, tokens, self.placeholder_ids)
         return tokens
 
     def encode_response(self, text: str) -> tuple[int, ...]:
-        """Token ids of a response, closed as the chat template closes an assistant's turn.
+        """Token ids of a response, begun and closed as the chat template does an assistant's turn.
 
         Raises ValueError if it holds what stands for a picture.
         """
-        ids = self.tokenizer(text + self.turn_end, add_special_tokens=False)["input_ids"]
+        ids = following(self.tokenizer, self.turn.before, self.turn.start + text + self.turn.end)
         if places := set(ids) & set(self.placeholder_ids):
             raise ConfigError(
                 f"a response holds {self.tokenizer.decode(sorted(places))!r}, which stands for "
                 f"pictures in model.path={self.path!r}; leave it out: {text[:80]!r}"
             )
-        return tuple(ids) if self.turn_end else (*ids, self.stop_ids[0])
+        return tuple(ids) if self.turn.end else (*ids, self.stop_ids[0])
 
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, special tokens left out but for tags such as <think>."""
@@ -214,13 +209,15 @@ def load_policy(
     fast_norms: bool = True,
     trust_remote_code: bool = False,
     lora: Lora | None = None,
+    chat_template: str | None = None,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
     `attention` is transformers' `attn_implementation`; with flash_attention_2 on a GPU sequences
     are packed end to end for training. `dtype` is that of the weights, "auto" the one they were
     saved in. `fast_norms` is that of `Policy`. Code that comes with the weights runs only with
-    `trust_remote_code`. With `lora` that has a rank, only its adapter is trained.
+    `trust_remote_code`. With `lora` that has a rank, only its adapter is trained. `chat_template`
+    is a file with one in place of the model's own, or "plain": the built-in one.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -237,6 +234,8 @@ def load_policy(
     vision = hasattr(config, "vision_config")
     check_trainable(path, config, attention)
     processor = load_processor(path, vision, trust_remote_code)
+    if chat_template is not None:
+        processor.chat_template = template_of(chat_template)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
     if lora is not None and lora.rank is not None:
         with torch.device("meta"):

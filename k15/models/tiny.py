@@ -184,7 +184,7 @@ def byte_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE(vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
-    return _wrap(tokenizer, generation_prompt="\\n")
+    return _wrap(tokenizer, generation_prompt="{{ '\\n' }}")
 
 
 def _wrap(tokenizer: Tokenizer, generation_prompt: str) -> PreTrainedTokenizerFast:

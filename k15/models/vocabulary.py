@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import TemplateError
-
 from k15.config.errors import ConfigError
 from k15.models.chat import Forms, forms
 from k15.models.support import ONE_PICTURE
@@ -41,26 +39,6 @@ def check_tokenizer(model: Any, tokenizer: Any) -> None:
             f"has {rows} rows (vocab_size in config.json); take the tokenizer that these weights "
             f"were trained with, or add rows with model.resize_token_embeddings({highest + 1})",
         )
-
-
-def turn_end(processor: Any, tokenizer: Any, written_forms: Forms) -> str:
-    """What the chat template writes behind an assistant's words, up to the token that ends the
-    turn, such as `<|im_end|>`; empty where it writes no such token.
-    """
-    said = "k15"
-    turns = [{"role": "user", "content": "?"}, {"role": "assistant", "content": said}]
-    turns = [written_forms.fitted(turn) for turn in turns]
-    try:
-        written = processor.apply_chat_template(turns, tokenize=False)
-    except (TemplateError, TypeError):  # it takes questions only
-        return ""
-    _, found, behind = written.rpartition(said)
-    added = [token.content for token in tokenizer.added_tokens_decoder.values()]
-    ends = [(behind.index(token), -len(token), token) for token in added if token in behind]
-    if not found or not ends:
-        return ""
-    place, _, token = min(ends)
-    return behind[:place] + token
 
 
 def stop_ids(model: Any, tokenizer: Any, turn_end: str) -> tuple[int, ...]:
@@ -118,8 +96,9 @@ def check_template(model: Any, processor: Any, tokenizer: Any) -> Forms:
     if processor.chat_template is None:
         raise fault(
             model,
-            "its tokenizer has no chat template, so prompts cannot be written; add a "
-            "chat_template.jinja to the folder or take an instruction-tuned model",
+            "its tokenizer has no chat template, so prompts cannot be written; give one with "
+            "model.chat_template=<file> (model.chat_template=plain is a built-in one for text), "
+            "add a chat_template.jinja to the folder, or take an instruction-tuned model",
         )
     found = forms(processor)
     if not (found.strings or found.parts):
@@ -127,7 +106,7 @@ def check_template(model: Any, processor: Any, tokenizer: Any) -> Forms:
         raise fault(
             model,
             f"its chat template cannot write a question ({reason}); mend "
-            "chat_template.jinja in the folder",
+            "chat_template.jinja in the folder, or give another with model.chat_template=<file>",
         )
     return found
 

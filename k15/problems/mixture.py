@@ -9,7 +9,7 @@ from functools import partial
 from random import Random
 
 from k15.problems.lazy import LazyProblems
-from k15.problems.sources import DemonstratedSource
+from k15.problems.sources import DemonstratedSource, Response
 from k15.questions import Split
 from k15.types import Problem
 
@@ -50,7 +50,7 @@ class MixedSource:
         self.train = pool({name: source.train[:train_problems] for name, source in given})
         self.held_out = pool({name: source.held_out[:held_out_problems] for name, source in given})
 
-    def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, str]:
+    def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, Response]:
         """Demonstration number `index` of the source that is drawn by weight for this index."""
         rng = Random(f"mixture {index}")
         (name,) = rng.choices(list(self.sources), list(self.weights.values()))

@@ -101,6 +101,11 @@ class Row:
             raise self.fault(part, found)
         return text
 
+    def wrong(self, part: str, what: str) -> ConfigError:
+        """What to raise about something within a part."""
+        name = next((name for name in self._names(part) if name in self.record), part)
+        return ConfigError(f"{self.place}: field {name!r}: {what}. {self._way_out(part)}")
+
     def fault(self, part: str, what: str) -> ConfigError:
         """What to raise about a part that cannot be used."""
         names = self._names(part)
@@ -124,10 +129,12 @@ class Row:
         return self.names.get(part, (part,))
 
 
-def renamed(names: Names, own: Mapping[str, str | None] | None) -> Names:
-    """Names of parts, where `own` has one that alone; null: records do not have the part."""
-    given = (own or {}).items()
-    return {**names, **{part: () if name is None else (name,) for part, name in given}}
+def renamed(names: Names, own: Mapping[str, str | Sequence[str] | None] | None) -> Names:
+    """Names of parts, where `own` has one, or several, these alone; null: records do not have the
+    part.
+    """
+    given = {part: [name] if isinstance(name, str) else name for part, name in (own or {}).items()}
+    return {**names, **{part: tuple(some or ()) for part, some in given.items()}}
 
 
 def distinct(made: Iterable[tuple[Row, Problem]]) -> list[tuple[Row, Problem]]:

@@ -18,8 +18,10 @@ from k15.problems.lazy import LazyProblems
 from k15.progress import say_once
 from k15.questions import Split
 from k15.tasks.base import Task
-from k15.types import Problem
+from k15.types import Message, Problem
 
+Response = str | Sequence[Message]
+"""An assistant's words, or the turns that follow a prompt: what assistants say there is learned."""
 PASSED_OVER = 1000  # demonstrations without a picture in a row, after which none is expected
 
 
@@ -48,7 +50,7 @@ class Demonstrator(Protocol):
 
     words: tuple[str, ...]
 
-    def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, str]:
+    def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, Response]:
         """Problem number `index` (endless) of a split with a response that shows how.
 
         Raises NoDemonstration if there is none for it.
@@ -65,16 +67,17 @@ def demonstrations(
     first: int,
     split: Split,
     *,
+    number: int | None = None,
     pictures_only: bool = False,
     refuse: Callable[[str, str], None] | None = None,
-) -> Iterator[tuple[Problem, str]]:
-    """Demonstrations from number `first` on, without end.
+) -> Iterator[tuple[Problem, Response]]:
+    """Demonstrations from number `first` on: so many numbers of them, or without end.
 
     With `pictures_only`, those without a picture are passed over; ValueError if all of them are.
     Of problems that have no demonstration `refuse` is told id and reason; without it they raise.
     """
     passed_over = 0
-    for index in count(first):
+    for index in count(first) if number is None else range(first, first + number):
         try:
             problem, response = demonstrator.demonstration(index, split)
         except NoDemonstration as error:

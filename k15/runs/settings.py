@@ -32,6 +32,8 @@ FREE: tuple[str, ...] = (
     "tokens_per_chunk",
 )
 """Settings that make no other weights."""
+READ = ("data", "model.chat_template")
+"""Where files and folders are named whose content counts."""
 WATCHERS = ("k15.callbacks.", "k15.runs.")
 """Packages whose callbacks look on; somebody else's may do anything."""
 
@@ -39,7 +41,8 @@ WATCHERS = ("k15.callbacks.", "k15.runs.")
 def settings(config: DictConfig) -> Settings:
     """The settings of a composed config, as the command line asked for them.
 
-    Paths in `data` carry the checksum of what lies there, so other content is another setting.
+    Paths in `data`, and that of the chat template, carry the checksum of what lies there, so other
+    content is another setting.
     """
     asked = dict(leaves(public(config))) | dict(config.asked)
     free = (*FREE, *watchers(config))
@@ -78,8 +81,8 @@ def watchers(config: DictConfig) -> list[str]:
 
 
 def with_checksum(config: DictConfig, key: str, value: Any) -> Any:
-    """A value of `data` that names a file or folder, with the checksum of its content."""
-    if not isinstance(value, str) or not under(key, ("data",)):
+    """A value that names a file or folder that is read, with the checksum of its content."""
+    if not isinstance(value, str) or not under(key, READ):
         return value
     path = str(OmegaConf.select(config, key))  # or any text, however long
     if os.path.isfile(path):

@@ -8,11 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from lightning.pytorch import Callback, Trainer
 
 from k15.datamodules.demonstrations import DemonstrationData, LengthBuckets
 from k15.datamodules.pictures import PictureData
 from k15.models.layouts.base import expanded_length
 from k15.models.tiny import tiny_policy
+from k15.modules.language import LanguageModule
+from k15.problems.conversations import ConversationSource
 from k15.problems.record_source import RecordSource
 from k15.problems.sources import Demonstrator, TaskSource
 from k15.tasks.make24 import Make24
@@ -134,3 +137,73 @@ def test_pictures_without_labelled_patches_are_refused() -> None:
     made = PictureData(source=Unlabelled(Make24(modality="image")), pictures=3)
     with pytest.raises(ValueError, match=r"problem make24-held_out-0-0 does not say .* patch"):
         made.setup("fit")
+
+
+def pairs(path: Path, number: int) -> ConversationSource:
+    rows = [{"prompt": f"{n}?", "response": "x" * (1 + n % 3)} for n in range(10, 10 + number)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return ConversationSource(str(path))
+
+
+def test_without_a_number_of_tokens_every_row_comes_once(tmp_path: Path) -> None:
+    """Fewer than one batch of tokens are no fault then."""
+    source = pairs(tmp_path / "a.jsonl", 40)
+    made = DemonstrationData(
+        policy=tiny_policy(context=64), source=source, tokens=None, tokens_per_batch=4096
+    )
+    made.setup("fit")
+    for examples, problems in ((made.train, source.train), (made.held_out, source.held_out)):
+        prompts = sorted(made.policy.encode(problem) for problem in problems)
+        assert sorted(example.prompt_tokens for example in examples) == prompts
+    [batch] = made.train_dataloader()
+    assert len(batch) == len(source.train)
+
+
+def test_every_epoch_has_all_sequences_in_as_many_batches_and_another_order() -> None:
+    """Also other neighbours: of each length there are several."""
+    lengths = [5 + n % 7 for n in range(200)]
+    made = LengthBuckets(lengths, 60, seed=1, pool_batches=5)
+    again = LengthBuckets(lengths, 60, seed=1, pool_batches=5)
+    epochs = []
+    for epoch in (0, 1, 2):
+        made.set_epoch(epoch)
+        again.set_epoch(epoch)
+        batches = list(made)
+        assert batches == list(again) and len(batches) == len(made)
+        assert sorted(index for batch in batches for index in batch) == list(range(200))
+        assert max(len(batch) * max(lengths[i] for i in batch) for batch in batches) <= 60
+        epochs.append({frozenset(batch) for batch in batches})
+    assert len(epochs[1] & epochs[2]) < 5 and len(epochs[0] & epochs[1]) < 5
+
+
+def test_the_trainer_says_which_epoch_it_is(tmp_path: Path) -> None:
+    """Three epochs over one file: each row three times, in three orders."""
+    seen: list[list[tuple[int, ...]]] = []
+
+    class Remember(Callback):
+        def on_train_epoch_start(self, *_) -> None:
+            seen.append([])
+
+        def on_train_batch_start(self, trainer, module, batch, index) -> None:
+            seen[-1].extend(example.prompt_tokens for example in batch)
+
+    policy = tiny_policy(context=64, hidden_size=32, layers=1)
+    made = DemonstrationData(
+        policy=policy,
+        source=pairs(tmp_path / "a.jsonl", 30),
+        tokens=None,
+        tokens_per_batch=40,
+    )
+    trainer = Trainer(
+        max_epochs=3,
+        accelerator="cpu",
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        callbacks=[Remember()],
+    )
+    trainer.fit(LanguageModule(policy, learning_rate=1e-3), made)
+    assert len(seen) == 3 and len({tuple(epoch) for epoch in seen}) == 3
+    assert {tuple(sorted(epoch)) for epoch in seen} == {tuple(sorted(seen[0]))}
+    assert len(set(seen[0])) == len(seen[0]) == len(made.train)

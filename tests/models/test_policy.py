@@ -58,6 +58,8 @@ def test_bytes_read_any_text() -> None:
     text = "é √2 \\frac{1}{2}\n"
     assert len(policy.encode_response(text)) == len(text.encode()) + 1
     assert policy.decode(policy.encode_response(text)) == text
+    problem = TASK.problem(0)
+    assert policy.decode(policy.encode(problem)) == problem.prompt[0]["content"] + "\n"
 
 
 def test_eyes_leave_the_language_as_it_was() -> None:

@@ -17,6 +17,7 @@ from k15.models.policy import Policy, load_policy
 from k15.models.tiny import IMAGE, tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Problem
+from tests.models.templates import GEMMA, LLAMA, QWEN
 
 TASK, PICTURES = Make24(), Make24(modality="image")
 ROWS = 127  # of the embedding: 5 special tokens and 122 words
@@ -128,19 +129,6 @@ def test_the_end_of_the_tokenizer_comes_before_those_of_the_configuration(tmp_pa
     assert loaded(tmp_path, text(), edit).stop_ids == (1, 7)
 
 
-QWEN = (
-    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
-    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-)
-GEMMA = (
-    "{% for m in messages %}<start_of_turn>{{ 'model' if m.role == 'assistant' else m.role }}\n"
-    "{{ m.content | trim }}<end_of_turn>\n{% endfor %}"
-    "{% if add_generation_prompt %}<start_of_turn>model\n{% endif %}"
-)
-LLAMA = (
-    "{% for m in messages %}<|header|>{{ m.role }}<|/header|>\n\n{{ m.content }}<|eot_id|>"
-    "{% endfor %}{% if add_generation_prompt %}<|header|>assistant<|/header|>\n\n{% endif %}"
-)
 PHI = (  # the whole conversation ends in another token than a turn
     "{% for m in messages %}<|{{ m.role }}|>\n{{ m.content }}<|end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|assistant|>\n{% else %}<eos>{% endif %}"

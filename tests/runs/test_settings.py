@@ -79,6 +79,16 @@ def test_paths_of_data_carry_what_lies_there(tmp_path: Path) -> None:
         assert of(*words) == before
 
 
+def test_another_template_in_the_same_file_is_another_setting(tmp_path: Path) -> None:
+    file = tmp_path / "mine.jinja"
+    word = f"model.chat_template={file}"
+    found = []
+    for text in ("{{ messages[0].content }}", "{{ messages[0].content }}!"):
+        file.write_text(text)
+        found.append(of("model=hf", "model.path=x", "start_from=null", word))
+    assert changed(*found) == ["model.chat_template"]
+
+
 def test_a_word_that_happens_to_be_a_folder_is_a_word(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "train").mkdir()

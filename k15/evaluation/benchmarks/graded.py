@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from k15.evaluation.benchmarks.records import RecordBenchmark
 from k15.graders.base import Grader, Verdict
+from k15.problems.golds import gold
 from k15.problems.rows import Names, Row
 from k15.types import Problem
 
@@ -88,4 +89,4 @@ class QuestionBenchmark(GradedBenchmark):
 
     def gold(self, row: Row) -> str:
         """The reference answer of a record."""
-        return row.answer()
+        return gold(row)

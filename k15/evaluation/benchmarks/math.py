@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from k15.evaluation.benchmarks.graded import QuestionBenchmark
 from k15.graders.math.grader import MathGrader
 from k15.graders.math.verifier import Extraction
+from k15.problems.golds import behind_mark
 from k15.problems.rows import Row
 
 
@@ -51,11 +52,8 @@ class Gsm8k(MathBenchmark):
     """Word problems whose answer stands behind "####" (openai/grade-school-math)."""
 
     def gold(self, row: Row) -> str:
-        """What stands behind the last mark, without thousands separators."""
-        _, mark, answer = row.answer().rpartition("####")
-        if not mark or not answer.strip():
-            raise row.fault("answer", 'must end in "#### " and the final answer')
-        return answer.strip().replace(",", "")
+        """What stands behind the mark."""
+        return behind_mark(row, "answer", row.answer())
 
 
 class Cmath(MathBenchmark):
