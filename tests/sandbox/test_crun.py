@@ -94,7 +94,7 @@ def test_compiled_once_and_run_per_input(crun):
         ("import time; time.sleep(60)", {"wall_seconds": 0.3}, "wall"),
         ("x = b'x' * (200 << 20)", {"memory_mib": 100}, "memory"),
         (
-            "import os\nfor _ in range(3): os.fork()\nx = b'x' * (30 << 20)",
+            "import os, time\nfor _ in range(3): os.fork()\nx = b'x' * (30 << 20)\ntime.sleep(3)",
             {"memory_mib": 100},
             "memory",
         ),
