@@ -147,20 +147,24 @@ def iterations(c: Collector, draw: Iterator[Problem], number: int) -> list[list[
     return groups
 
 
-def test_an_iteration_ends_with_its_groups_and_what_is_unfinished_goes_on() -> None:
-    """Two slots, one response per problem, of 3, 20, 3, 3, 3, 3 tokens. Problems 1 and 3 make the
-    first batch, at step 6; the long one is cut there, and again at step 12, when 4 and 5 are
-    complete, and ends in the third.
-    """
-    lengths = {n: of_length(20 if n == 2 else 3) for n in range(1, 10)}
-    c = collector(
-        lengths,
+def one_long_of_nine() -> Collector:
+    """Two slots, and problem 2 of 20 tokens among those of 3; a batch is two of them."""
+    return collector(
+        {n: of_length(20 if n == 2 else 3) for n in range(1, 10)},
         slots=2,
         problems_per_iteration=2,
         samples_per_problem=1,
         cut_unfinished=True,
         max_response_tokens=30,
     )
+
+
+def test_an_iteration_ends_with_its_groups_and_what_is_unfinished_goes_on() -> None:
+    """Two slots, one response per problem, of 3, 20, 3, 3, 3, 3 tokens. Problems 1 and 3 make the
+    first batch, at step 6; the long one is cut there, and again at step 12, when 4 and 5 are
+    complete, and ends in the third.
+    """
+    c = one_long_of_nine()
     draw = problems(*range(1, 10))
     first, second = iterations(c, draw, 2)
     assert [[g.problem.id for g in groups] for groups in (first, second)] == [
@@ -267,15 +271,7 @@ def test_an_iteration_in_which_every_segment_is_used_up_ends_with_what_is_comple
 
 def test_an_engine_that_cannot_stop_finishes_what_it_has_begun() -> None:
     """The long response is not cut, but nothing is started behind the second group."""
-    lengths = {n: of_length(20 if n == 2 else 3) for n in range(1, 10)}
-    c = collector(
-        lengths,
-        slots=2,
-        problems_per_iteration=2,
-        samples_per_problem=1,
-        cut_unfinished=True,
-        max_response_tokens=30,
-    )
+    c = one_long_of_nine()
     c.engine.stop = lambda: None
     first, second = iterations(c, problems(*range(1, 10)), 2)
     assert [g.problem.id for g in first] == ["1", "3"]

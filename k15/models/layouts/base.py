@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from k15.types import Example, PackedBatch
 
 if TYPE_CHECKING:
-    from k15.models.policy import Policy
+    from k15.models.policy import Expanded, Policy
 
 Name = Literal["bucketed", "packed", "shared"]
 
@@ -61,6 +61,18 @@ def expanded_length(policy: Policy, example: Example) -> int:
     """Tokens of prompt and response with one placeholder per visual token: what plans count."""
     prompt = policy.length(example.prompt_tokens, example.images)
     return prompt + len(example.response_tokens)
+
+
+def expanded(policy: Policy, examples: Sequence[Example]) -> list[Expanded]:
+    """Prompt and response of each, with one placeholder per visual token.
+
+    Raises ValueError if an example has an empty prompt.
+    """
+    check_prompts(examples)
+    return [
+        policy.expand((*each.prompt_tokens, *each.response_tokens), each.images)
+        for each in examples
+    ]
 
 
 def check_budget(tokens_per_microbatch: int) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from k15.models.layouts.base import Name, check_budget, check_prompts, expanded_length
+from k15.models.layouts.base import Name, check_budget, expanded, expanded_length
 from k15.models.layouts.targets import predicted
 from k15.models.placeholders import joined
 from k15.types import Example, PackedBatch
@@ -37,11 +37,7 @@ class Bucketed:
 
     def collate(self, policy: Policy, examples: Sequence[Example]) -> PackedBatch:
         """As `Layout.collate`."""
-        check_prompts(examples)
-        sequences = [
-            policy.expand((*each.prompt_tokens, *each.response_tokens), each.images)
-            for each in examples
-        ]
+        sequences = expanded(policy, examples)
         lengths = np.array([len(sequence.tokens) for sequence in sequences])
         ends_S = np.arange(len(lengths)) * lengths.max() + lengths
         pad = policy.tokenizer.pad_token_id or 0
