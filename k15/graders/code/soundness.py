@@ -35,6 +35,7 @@ from k15.graders.code.syntax import (
     name_of,
     names_read,
     own_names,
+    parsed,
     receivers,
     running,
     targets,
@@ -54,12 +55,12 @@ def fault(code: str, prelude: str, entry_points: tuple[str, ...]) -> str:
     """Why a test is not worth running; empty if it is."""
     if not entry_points:
         return "entry_point names no function of the program"
-    tree = ast.parse(code)
+    tree = parsed(code)
     if foreign := imported(tree) - sys.stdlib_module_names:
         return (
             f"it imports {', '.join(sorted(foreign))}: the sandbox has the standard library alone"
         )
-    if missing := unknown_names(tree, {*bound(ast.parse(prelude)), *entry_points}):
+    if missing := unknown_names(tree, {*bound(parsed(prelude)), *entry_points}):
         return f"{', '.join(sorted(missing))}: neither imported nor defined by code or prelude"
     if redefined := sorted({*entry_points} & own_names(tree)):
         return f"it defines {', '.join(redefined)} itself"
@@ -78,7 +79,7 @@ def fault(code: str, prelude: str, entry_points: tuple[str, ...]) -> str:
 @lru_cache(maxsize=2**14)
 def changes_arguments(code: str, entry_points: tuple[str, ...]) -> bool:
     """See `Trail.changes_arguments`."""
-    return Trail(ast.parse(code), entry_points).changes_arguments()
+    return Trail(parsed(code), entry_points).changes_arguments()
 
 
 def mentions_nan(code: str) -> bool:

@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from k15.graders.code.syntax import own_names
+from k15.graders.code.syntax import own_names, parsed
 from k15.sandbox.protocol import Language
 from k15.types import Problem
 
@@ -78,7 +78,7 @@ def humaneval(row: Row) -> Problem:
     A program is the row's prompt with a completion, or the whole function.
     """
     functions = [
-        node for node in ast.parse(row["prompt"]).body if isinstance(node, ast.FunctionDef)
+        node for node in parsed(row["prompt"]).body if isinstance(node, ast.FunctionDef)
     ]
     entry_point = row.get("entry_point") or functions[-1].name
     [function] = [node for node in functions if node.name == entry_point]
@@ -96,7 +96,7 @@ def humaneval(row: Row) -> Problem:
 
 def mbpp(row: Row) -> Problem:
     """MBPP: one test per assert, so that a share of them can be passed."""
-    body = ast.parse(row["code"]).body
+    body = parsed(row["code"]).body
     imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
     body = [node for node in body if node not in imports]
     setup = "\n".join([*map(ast.unparse, imports), row.get("test_setup_code", "")])
@@ -185,4 +185,4 @@ def lines(text: str | list[str]) -> str:
 
 
 def names_in(code: str) -> set[str]:
-    return {node.id for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Name)}
+    return {node.id for node in ast.walk(parsed(code)) if isinstance(node, ast.Name)}

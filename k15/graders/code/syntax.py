@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import ast
+import threading
 from collections.abc import Iterator
 from typing import TypeGuard
 
 REFLEXIVE = (ast.Eq, ast.Is, ast.LtE, ast.GtE)
 """Comparisons that hold between a thing and itself."""
 Function = ast.FunctionDef | ast.AsyncFunctionDef
+PARSING = threading.RLock()
+
+
+def parsed(code: str) -> ast.Module:
+    """The tree of a program, in one thread at a time.
+
+    CPython 3.11 counts the depth of the tree that it builds for all threads together, so that two
+    of them fail now and then: `SystemError: AST constructor recursion depth mismatch`.
+
+    Raises:
+        SyntaxError: it is no Python (also ValueError, RecursionError, MemoryError, as `ast.parse`).
+    """
+    with PARSING:
+        return ast.parse(code)
 
 
 def bound(tree: ast.AST) -> set[str]:
