@@ -77,9 +77,7 @@ def humaneval(row: Row) -> Problem:
 
     A program is the row's prompt with a completion, or the whole function.
     """
-    functions = [
-        node for node in parsed(row["prompt"]).body if isinstance(node, ast.FunctionDef)
-    ]
+    functions = [node for node in parsed(row["prompt"]).body if isinstance(node, ast.FunctionDef)]
     entry_point = row.get("entry_point") or functions[-1].name
     [function] = [node for node in functions if node.name == entry_point]
     context = "".join(row["prompt"].splitlines(keepends=True)[: function.lineno - 1])
