@@ -76,9 +76,8 @@ def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
     choices, overrides, strays = parse(argv, tree.groups)
     choices = settle(tree, choices)
     config = merge(tree, choices)
-    names = [*keys(config), *tree.groups]
-    spread(overrides, config, tree.many_groups)
-    found = [stray(word, names) for word in strays] + apply(config, overrides, names)
+    found = [stray(word, [*keys(config), *tree.groups]) for word in strays]
+    found += apply(config, spread(overrides, config, tree.many_groups), tree.groups)
     config.choices = choices
     _refuse([*found, *faults(config)])
     return config

@@ -17,10 +17,13 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from k15.config.copies import copied, root_of, true_address
+from k15.config.copies import true_address
 from k15.config.errors import ConfigError, did_you_mean, nearest, one_line
 from k15.config.groups import Choices, joined
 from k15.config.targets import annotation
+
+Override = tuple[str, Any]
+"""A dotted key, and the value that it shall have."""
 
 EXPECTED = {  # kind of a value -> its name, words of an annotation that make it welcome
     "bool": ("a boolean", r"\b(bool|Any)\b"),
@@ -32,91 +35,109 @@ EXPECTED = {  # kind of a value -> its name, words of an annotation that make it
 }
 
 
-def parse(argv: Sequence[str], groups: Sequence[str]) -> tuple[Choices, dict[str, Any], list[str]]:
-    """Choices of groups, overrides as a nested dict in which a mapping that was given whole is a
-    DictConfig, and the words that are neither.
+def parse(argv: Sequence[str], groups: Sequence[str]) -> tuple[Choices, list[Override], list[str]]:
+    """Choices of groups, overrides, and the words that are neither.
 
     Raises:
         ConfigError: a value that is not YAML.
     """
     choices: Choices = {}
-    overrides: dict[str, Any] = {}
-    strays = []
+    overrides, strays = [], []
     for word in argv:
         key, equals, text = word.partition("=")
         if not equals:
             strays.append(word)
             continue
-        value = _value(word, text)
-        if key in groups and not isinstance(value, DictConfig):
-            choices[key] = joined(value) if value is None or isinstance(value, str | list) else text
+        try:
+            read: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))
+        except (YAMLError, OmegaConfBaseException) as error:
+            raise ConfigError(f"{word}: not a YAML value, quote it: {one_line(error)}") from error
+        if key in groups and not isinstance(read["value"], dict):
+            choices[key] = joined(read["value"])
         else:
-            _nest(overrides, key, value)
+            overrides.append((key, read["value"]))
     return choices, overrides, strays
 
 
-def apply(node: DictConfig, overrides: dict[str, Any], names: list[str], at: str = "") -> list[str]:
-    """Change `node`, which lies at the dotted prefix `at`; return what was refused, and why.
-
-    `names` are the dotted keys and groups that a misspelled key may have meant.
-    """
-    faults = []
-    for given, value in overrides.items():
-        name: Any = next((there for there in node if str(there) == given), given)  # 0 and "0"
-        key = f"{at}{name}"
-        if copied(node, name, at):
-            faults += [_copy(leaf, root_of(node)) for leaf in _leaves(value, key)]
-            continue
-        if name not in list(node):
-            if at and _takes(node, value):
-                node[name] = value
-            else:
-                faults += [_unknown(leaf, names) for leaf in _leaves(value, key)]
-            continue
-        old = resolved(node, name)
-        if value is None and at and _is_thing(old) and not _is_thing(node):
-            del node[name]  # one of several named things is left out
-        elif isinstance(old, DictConfig) and isinstance(value, DictConfig):
-            faults += _replace(node, name, value, key)
-        elif isinstance(old, DictConfig) and isinstance(value, dict):
-            faults += apply(node[name], value, names, f"{key}.")
-        elif _fits(old, value) or _admits(node, name, value):
-            node[name] = value
-        elif _kind(old) == "int" and isinstance(value, float) and value.is_integer():
-            node[name] = int(value)
+def spread(given: list[Override], config: DictConfig, many_groups: Sequence[str]) -> list[Override]:
+    """`benchmark.limit=5` is for every chosen benchmark: say so of each, before what is of one."""
+    common, single = [], []
+    things = [key.removesuffix("._target_") for key, _ in given if key.endswith("._target_")]
+    for key, value in given:
+        group, _, inner = key.partition(".")
+        name = inner.partition(".")[0]
+        chosen = config.get(group) if inner and group in many_groups else None
+        if not chosen or name in chosen or f"{group}.{name}" in things or _is_thing(value):
+            single.append((key, value))
         else:
+            common += [(f"{group}.{one}.{inner}", value) for one in chosen]
+    return common + single
+
+
+def apply(config: DictConfig, given: list[Override], groups: Sequence[str]) -> list[str]:
+    """Change a config; return what was refused, and why."""
+    refused = [override for override in given if _change(config, *override, groups)]
+    # a later word may have added the thing that they are about
+    return [fault for override in refused if (fault := _change(config, *override, groups))]
+
+
+def _change(config: DictConfig, key: str, value: Any, groups: Sequence[str]) -> str:
+    """Change one value; return why not, empty if it is changed."""
+    if copy := _copy(config, key):
+        return copy
+    node, name, value = _place(config, key, value)
+    at = node._get_full_key(None)
+    there, old = name in list(node), resolved(node, name)
+    if not there and not (at and _takes(node, value)):
+        hint = did_you_mean(key, [*keys(config), *groups])
+        return f"{key}: no such key{hint or '; --cfg shows the keys that there are'}"
+    if there and isinstance(old, DictConfig) and isinstance(value, dict):
+        if fault := _no_replacement(config, key, old, value):
+            return fault
+    elif there and not (_fits(old, value) or _admits(node, name, value)):
+        if _kind(old) != "int" or _kind(value) != "float" or not value.is_integer():
             (expected, _), (found, _) = EXPECTED[_kind(old)], EXPECTED[_kind(value)]
-            faults.append(f"{key}: expected {expected}, got {value!r} ({found})")
-    return faults
+            return f"{node._get_full_key(name)}: expected {expected}, got {value!r} ({found})"
+        value = int(value)
+    if value is None and at and _is_thing(old) and not _is_thing(node):
+        del node[name]  # one of several named things is left out
+    else:
+        node[name] = value
+    return ""
 
 
-def _replace(node: DictConfig, name: str, value: DictConfig, key: str) -> list[str]:
-    """Put a whole mapping where one is; return what was refused, and why."""
-    old, names = node[name], [*map(str, value)]
-    if "_target_" in old and "_target_" not in value:
-        single = " ".join(f"{key}.{inner}=..." for inner in names)
-        return [
+def _place(config: DictConfig, key: str, value: Any) -> tuple[DictConfig, Any, Any]:
+    """The innermost mapping on the way to a key, the name in it, and what to put there: the value,
+    or new mappings that lead to it.
+    """
+    node, *names = config, *key.split(".")
+    while True:
+        name = next((there for there in node if str(there) == names[0]), names[0])  # 0 and "0"
+        inner = resolved(node, name)
+        if len(names) == 1 or not isinstance(inner, DictConfig):
+            break
+        node, names = inner, names[1:]
+    for new in reversed(names[1:]):
+        value = {new: value}
+    return node, name, value
+
+
+def _no_replacement(config: DictConfig, key: str, old: DictConfig, new: dict[Any, Any]) -> str:
+    """Why a mapping may not stand where another is; empty if it may."""
+    if _is_thing(old) and not _is_thing(new):
+        return (
             f"{key}: a mapping replaces all that is there, so it needs a _target_; to change "
-            f"single keys of it: {single}"
-        ]
-    own = [inner for inner in names if not OmegaConf.is_interpolation(value, inner)]
-    faults = [
-        _copy(f"{key}.{inner}", root_of(node)) for inner in own if copied(old, inner, f"{key}.")
-    ]
-    node[name] = value
-    return faults
+            f"single keys of it: {' '.join(f'{key}.{name}=...' for name in new)}"
+        )
+    own = [name for name, value in new.items() if not _interpolates(value)]
+    return next(filter(None, (_copy(config, f"{key}.{name}") for name in own)), "")
 
 
-def spread(overrides: dict[str, Any], node: DictConfig, many_groups: Sequence[str]) -> None:
-    """`benchmark.limit=5` is for every chosen benchmark: change `overrides` to say so of each."""
-    for group in many_groups:
-        given, chosen = overrides.get(group), node.get(group)
-        if not isinstance(given, dict) or not chosen:
-            continue
-        shared = [key for key in given if key not in chosen and not _is_thing(given[key])]
-        common = {key: given.pop(key) for key in shared}
-        for name in chosen if common else ():
-            given[name] = {**common, **given.get(name, {})}
+def _copy(config: DictConfig, key: str) -> str:
+    """Why a value is not changed at this key; empty if it stands there and nowhere else."""
+    address = true_address(config, key)
+    changed = f"{key}: this is {address}, and is changed there alone: {address}=..."
+    return changed if address != key else ""
 
 
 def stray(word: str, names: list[str]) -> str:
@@ -136,31 +157,12 @@ def keys(node: DictConfig, at: str = "") -> Iterator[str]:
             yield f"{at}{name}"
 
 
-def resolved(node: DictConfig, name: str) -> Any:
+def resolved(node: DictConfig, name: Any) -> Any:
     """A value, None where there is none yet: `???`, or an interpolation that leads nowhere."""
     try:
         return None if OmegaConf.is_missing(node, name) else node[name]
     except OmegaConfBaseException:
         return None
-
-
-def _nest(overrides: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; what was said of it before is overruled."""
-    *path, last = key.split(".")
-    for name in path:
-        if not isinstance(overrides.get(name), dict | DictConfig):
-            overrides[name] = {}
-        overrides = overrides[name]
-    overrides[last] = value
-
-
-def _value(word: str, text: str) -> Any:
-    try:
-        content: Any = OmegaConf.to_container(OmegaConf.from_dotlist([f"value={text}"]))
-    except (YAMLError, OmegaConfBaseException) as error:
-        raise ConfigError(f"{word}: not a YAML value, quote it: {one_line(error)}") from error
-    value = content["value"]
-    return OmegaConf.create(value) if isinstance(value, dict) else value
 
 
 def _takes(node: DictConfig, value: Any) -> bool:
@@ -173,25 +175,6 @@ def _takes(node: DictConfig, value: Any) -> bool:
 
 def _is_thing(value: Any) -> bool:
     return isinstance(value, dict | DictConfig) and "_target_" in value
-
-
-def _leaves(value: Any, key: str) -> list[str]:
-    """The dotted keys that an override gave, `key` itself if its value is no mapping."""
-    if isinstance(value, DictConfig):
-        value = OmegaConf.to_container(value)
-    if isinstance(value, dict) and value:
-        return [leaf for name in value for leaf in _leaves(value[name], f"{key}.{name}")]
-    return [key]
-
-
-def _copy(key: str, config: DictConfig) -> str:
-    address = true_address(config, key)
-    return f"{key}: this is {address}, and is changed there alone: {address}=..."
-
-
-def _unknown(key: str, names: list[str]) -> str:
-    hint = did_you_mean(key, names) or "; --cfg shows the keys that there are"
-    return f"{key}: no such key{hint}"
 
 
 def _fits(old: Any, new: Any) -> bool:

@@ -24,7 +24,7 @@ LOG_PARTITION = "objective=mirror_descent_log_partition"
         (["trainer.default_root_dir=here"], "run_dir"),
         ([LOG_PARTITION, "objective.advantage.tau=1"], "objective.loss.tau"),
         ([LOG_PARTITION, "module.advantage.tau=1"], "objective.loss.tau"),
-        (["module.policy={_target_: my.Policy}"], "model._target_"),
+        (["module.policy={_target_: my.Policy}"], "model"),
     ],
 )
 def test_the_true_address_is_named(given: list[str], address: str) -> None:

@@ -30,8 +30,10 @@ def test_a_mapping_given_whole_replaces(root, write):
     write({"data/sums.yaml": SCHEDULE})
     assert load("train", ["data.levels={0: [1]}"], root).data.levels == {0: [1]}
     assert load("train", ["data.levels={}"], root).data.levels == {}
-    model = load("train", ["model={depth: 3, kind: image}", "model.tied=false"], root).model
-    assert model == {"depth": 3, "kind": "image", "tied": False}
+    model = load("train", ["model={depth: 3, kind: image}", "model.depth=4"], root).model
+    assert model == {"depth": 4, "kind": "image"}
+    whole = ["model={depth: 3}", "model.tied=false"]
+    assert fault(root, *whole).startswith("model.tied: no such key")
 
 
 def test_a_single_key_is_changed_alone(root, write):
