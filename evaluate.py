@@ -6,7 +6,8 @@
 import sys
 from collections.abc import Sequence
 
-from k15.config import exit_on_error, load
+from k15.config import load
+from k15.exits import exit_on_error
 
 
 @exit_on_error()

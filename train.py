@@ -11,7 +11,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from k15 import runs
-from k15.config import Parts, exit_on_error
+from k15.config import Parts
+from k15.exits import exit_on_error
 
 
 @exit_on_error()

@@ -39,14 +39,13 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from k15.config.errors import ConfigError
-from k15.config.exits import exit_on_error
 from k15.config.groups import Tree, merge, settle, usage
 from k15.config.nodes import faults
 from k15.config.overrides import apply, keys, parse, spread, stray
 from k15.config.parts import Parts, build, takes
 from k15.config.show import public, shown
 
-__all__ = ["ConfigError", "Parts", "build", "exit_on_error", "load", "public", "shown", "takes"]
+__all__ = ["ConfigError", "Parts", "build", "load", "public", "shown", "takes"]
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 from lightning import Trainer
 
-from k15.config import ConfigError, build, exit_on_error
+from k15.config import ConfigError, build
+from k15.exits import exit_on_error
 from k15.sizes import Sizes
 
 
