@@ -99,7 +99,7 @@ def test_a_traceback_for_the_rest(fault: Exception) -> None:
 def test_nobody_reads_the_output_any_more(lines: int) -> None:
     """Whether it fits into the pipe or not."""
     program = (
-        "from k15.config import exit_on_error\n"
+        "from k15.exits import exit_on_error\n"
         f"with exit_on_error():\n    for i in range({lines}): print(i)\n"
     )
     with subprocess.Popen(

@@ -38,10 +38,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from k15.config.errors import ConfigError
+from k15.config.errors import ConfigError, did_you_mean
 from k15.config.groups import Tree, merge, settle, usage
 from k15.config.nodes import faults
-from k15.config.overrides import apply, keys, parse, spread, stray
+from k15.config.overrides import apply, keys, parse, spread
 from k15.config.parts import Parts, build, takes
 from k15.config.show import public, shown
 
@@ -75,7 +75,12 @@ def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
     choices, overrides, strays = parse(argv, tree.groups)
     choices = settle(tree, choices)
     config = merge(tree, choices)
-    found = [stray(word, [*keys(config), *tree.groups]) for word in strays]
+    names = [*keys(config), *tree.groups]
+    found = [
+        f"{word}: expected group=choice or key=value"
+        + did_you_mean(word.lstrip("-"), names, suffix="=...")
+        for word in strays
+    ]
     found += apply(config, spread(overrides, config, tree.many_groups), tree.groups)
     config.choices = choices
     _refuse([*found, *faults(config)])

@@ -14,25 +14,19 @@ class ConfigError(ValueError):
     """What the user has to change, one fault per line."""
 
 
-def nearest(name: str, candidates: Iterable[str]) -> str:
-    """The candidate most like `name`, empty if none is; dotted names also match by their last part.
+def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "", suffix: str = "") -> str:
+    """ "; did you mean x?" for the end of a message; empty if no candidate is like `name`.
 
-    Example: `nearest("max_epoch", ["seed", "trainer.max_epochs"]) == "trainer.max_epochs"`
+    Dotted names also match by their last part: `max_epoch` means `trainer.max_epochs`.
     """
 
     def likeness(candidate: str) -> float:
         whole = difflib.SequenceMatcher(None, name, candidate).ratio()
-        parts = name.rpartition(".")[2], candidate.rpartition(".")[2]
-        return max(whole, 0.95 * difflib.SequenceMatcher(None, *parts).ratio())
+        last = name.rpartition(".")[2], candidate.rpartition(".")[2]
+        return max(whole, 0.95 * difflib.SequenceMatcher(None, *last).ratio())
 
     best = max(candidates, key=likeness, default="")
-    return best if best and likeness(best) >= 0.6 else ""
-
-
-def did_you_mean(name: str, candidates: Iterable[str], prefix: str = "") -> str:
-    """ "; did you mean x?" for the end of a message; empty if no candidate is like `name`."""
-    found = nearest(name, candidates)
-    return f"; did you mean {prefix}{found}?" if found else ""
+    return f"; did you mean {prefix}{best}{suffix}?" if best and likeness(best) >= 0.6 else ""
 
 
 def one_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from k15.config.copies import true_address
-from k15.config.errors import ConfigError, did_you_mean, nearest, one_line
+from k15.config.errors import ConfigError, did_you_mean, one_line
 from k15.config.groups import Choices, joined
 from k15.config.targets import annotation
 
@@ -138,13 +138,6 @@ def _copy(config: DictConfig, key: str) -> str:
     address = true_address(config, key)
     changed = f"{key}: this is {address}, and is changed there alone: {address}=..."
     return changed if address != key else ""
-
-
-def stray(word: str, names: list[str]) -> str:
-    """What to say about a word of the command line that has no `=`."""
-    found = nearest(word.lstrip("-"), names)
-    hint = f"; did you mean {found}=...?" if found else ""
-    return f"{word}: expected group=choice or key=value{hint}"
 
 
 def keys(node: DictConfig, at: str = "") -> Iterator[str]:

@@ -8,7 +8,7 @@ the plain value there. A part whose address holds null is not there.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from k15.config.copies import part_address
 from k15.config.errors import ConfigError, is_users
-from k15.config.parameters import Parameters, parameters_of
-from k15.config.targets import import_target
+from k15.config.targets import Parameters, import_target, misled, parameters_of, required
 
 RESERVED = ("_target_", "_partial_")
 
@@ -43,7 +42,7 @@ def build(node: Any, /, **given: Any) -> Any:
     return Parts(root if isinstance(root, DictConfig) else OmegaConf.create(), **given).build(node)
 
 
-class Parts(Mapping[str, Any]):
+class Parts:
     """The parts of one config by parameter name, built when they are asked for and no earlier.
 
     What code makes itself joins them: `parts["words"] = source.words`.
@@ -52,7 +51,7 @@ class Parts(Mapping[str, Any]):
     def __init__(self, config: DictConfig, **given: Any) -> None:
         self.config = config
         self.given = given
-        self._addresses: Mapping[str, str] = config.get("parts") or {}
+        self._addresses: dict[str, str] = dict(config.get("parts") or {})
         self._built: dict[str, Any] = {}
         self._building: list[str] = []
 
@@ -63,11 +62,9 @@ class Parts(Mapping[str, Any]):
             raise KeyError(name)
         return self.build(OmegaConf.select(self.config, self._addresses[name]))
 
-    def get(self, name: str, default: Any = None) -> Any:  # a KeyError in a part is none of ours
+    def get(self, name: str, default: Any = None) -> Any:
         """The part, `default` where there is none."""
-        if name not in self:
-            return default
-        return self[name]
+        return self[name] if name in self else default
 
     def __setitem__(self, name: str, part: Any) -> None:
         self.given[name] = part
@@ -77,9 +74,6 @@ class Parts(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in {**self.given, **self._addresses} if name in self)
-
-    def __len__(self) -> int:
-        return len([*self])
 
     def build(self, node: Any) -> Any:
         """What a node of the config describes, as `k15.config.build` says."""
@@ -106,10 +100,10 @@ class Parts(Mapping[str, Any]):
         with _noting(where):
             target = import_target(node["_target_"])
         parameters = parameters_of(target)
-        partial = node.get("_partial_")
-        names = parameters.keyword_only if partial else parameters.names
-        handed = [name for name in names if name not in node and self.hands_on(name, address)]
-        missing = parameters.required - {*node, *handed}
+        partial = node.get("_partial_")  # what is positional is given when it is called
+        free = [n for n, it in parameters.items() if not partial or it.kind is it.KEYWORD_ONLY]
+        handed = [name for name in free if name not in node and self.hands_on(name, address)]
+        missing = required(parameters) - {*node, *handed}
         if missing and not partial:
             raise ConfigError(f"{where}: {self.nobody_gave(missing)}")
         values: dict[str, Any] = {
@@ -126,7 +120,7 @@ class Parts(Mapping[str, Any]):
         own = "" if name in self.given else self._addresses.get(name, "")
         return name in self and not (own and f"{to}.".startswith(f"{own}."))
 
-    def nobody_gave(self, missing: frozenset[str]) -> str:
+    def nobody_gave(self, missing: set[str]) -> str:
         """What to say of parameters that neither the YAML nor the parts have a value for."""
         null = sorted(self._addresses[name] for name in missing & {*self._addresses})
         hint = f", or give {' and '.join(null)}, which is null" if null else ""
@@ -138,7 +132,7 @@ class Parts(Mapping[str, Any]):
 
 def takes(node: DictConfig, name: str) -> bool:
     """Whether the target of a node has a parameter of this name; imports it."""
-    return name in parameters_of(import_target(node["_target_"])).names
+    return name in parameters_of(import_target(node["_target_"]))
 
 
 @contextmanager
@@ -155,7 +149,7 @@ def _noting(where: str, parameters: Parameters | None = None) -> Iterator[None]:
     except Exception as error:
         if is_users(error):
             raise ConfigError(f"{error}\nwhile building {where}") from error
-        if isinstance(error, TypeError) and parameters and parameters.misled(error):
+        if isinstance(error, TypeError) and parameters and misled(parameters, error):
             raise ConfigError(f"{where}: {error}") from error
         error.add_note(f"while building {where}")
         raise

@@ -103,7 +103,8 @@ def test_exit_on_error_prints_the_faults_without_a_traceback(root, capsys):
 )
 def test_torch_and_lightning_are_not_imported(root, argv, status):
     program = (
-        "import sys; from pathlib import Path; from k15.config import load; from k15.exits import exit_on_error\n"
+        "import sys; from pathlib import Path\n"
+        "from k15.config import load; from k15.exits import exit_on_error\n"
         "try:\n"
         "    with exit_on_error(): load('train', sys.argv[2:], Path(sys.argv[1]))\n"
         "finally:\n"

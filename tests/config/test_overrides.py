@@ -1,7 +1,7 @@
 import pytest
 
 from k15.config import ConfigError, load
-from k15.config.errors import nearest
+from k15.config.errors import did_you_mean
 
 
 def fault(root, *argv):
@@ -92,8 +92,9 @@ def test_unknown_key_names_the_nearest(root, given, meant):
 
 
 def test_nearest_is_nothing_if_no_name_is_like_it():
-    assert nearest("zzz", ["seed", "model.depth"]) == ""
-    assert nearest("max_epoch", ["seed", "trainer.max_epochs"]) == "trainer.max_epochs"
+    assert did_you_mean("zzz", ["seed", "model.depth"]) == did_you_mean("seed", []) == ""
+    found = did_you_mean("max_epoch", ["seed", "trainer.max_epochs"])
+    assert found == "; did you mean trainer.max_epochs?"
 
 
 @pytest.mark.parametrize(
