@@ -64,7 +64,8 @@ class Parts:
 
     def get(self, name: str, default: Any = None) -> Any:
         """The part, `default` where there is none."""
-        return self[name] if name in self else default
+        there = name in self  # a KeyError while it is built is none of ours
+        return self[name] if there else default
 
     def __setitem__(self, name: str, part: Any) -> None:
         self.given[name] = part
