@@ -75,9 +75,18 @@ class RLDataModule(LightningDataModule):
         self.held_out: Sequence[Problem] = ()
 
     def setup(self, stage: str) -> None:
-        """Check every problem before any token is generated; runs once."""
+        """Check every problem before any token is generated; runs once.
+
+        Raises:
+            ConfigError: responses leave no room for a prompt, or too many problems cannot be used.
+        """
         if self.train:
             return
+        if (longest := self.collector.plan.max_response_tokens) >= self.policy.context:
+            raise ConfigError(
+                f"data.max_response_tokens={longest}: the model's context of {self.policy.context} "
+                "tokens must hold the prompt, too; choose fewer"
+            )
         self.train = self.usable(self.source.train)
         self.held_out = self.usable(self.source.held_out)
         self.sampler.bind(self.train, self.seed)
@@ -85,7 +94,8 @@ class RLDataModule(LightningDataModule):
     def usable(self, problems: Sequence[Problem]) -> Sequence[Problem]:
         """The problems that can be graded and fit into the context; the others are named.
 
-        Raises ValueError if more than `max_refused` of them cannot be used.
+        Raises:
+            ConfigError: more than `max_refused` of them cannot be used.
         """
         with phase("check", len(problems), " problems") as progress:
             reasons: dict[str, str] = {}
@@ -97,7 +107,7 @@ class RLDataModule(LightningDataModule):
         listed = "\n".join(f"  {name}: {reason}" for name, reason in list(reasons.items())[:LISTED])
         message = f"{len(reasons)} of {len(problems)} problems cannot be used:\n{listed}"
         if len(reasons) > self.max_refused * len(problems):
-            raise ValueError(
+            raise ConfigError(
                 f"{message}\nmore than datamodule.max_refused={self.max_refused} of them; "
                 "mend the data, or raise the share"
             )

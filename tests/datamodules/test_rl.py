@@ -12,6 +12,7 @@ from lightning.pytorch import Callback, Trainer
 from PIL import Image
 from torch import Tensor
 
+from k15.config import ConfigError
 from k15.datamodules.rl import RLDataModule
 from k15.datamodules.samplers import Prioritized
 from k15.engines.scripted import ScriptedEngine
@@ -183,6 +184,16 @@ def test_too_many_unusable_problems_stop_the_run() -> None:
     data = datamodule(broken, max_refused=0.19)
     with pytest.raises(ValueError, match=r"8 of 40 .*\n(.*\n){5}more than .*max_refused=0\.19"):
         data.setup("fit")
+
+
+def test_responses_that_leave_no_room_for_a_prompt_are_one_line() -> None:
+    data = datamodule([TASK.problem(0)], plan={"max_response_tokens": 160})
+    with pytest.raises(ConfigError) as caught:
+        data.setup("fit")
+    assert str(caught.value) == (
+        "data.max_response_tokens=160: the model's context of 160 tokens must hold the prompt, "
+        "too; choose fewer"
+    )
 
 
 def test_problems_that_do_not_fit_into_the_context_are_refused() -> None:
