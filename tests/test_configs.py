@@ -123,6 +123,35 @@ def test_a_gpu_computes_in_bfloat16_and_keeps_float32_weights() -> None:
     assert config.model.dtype == "float32"
 
 
+REAL = ["model=hf", "model.path=x/y", "start_from=null"]
+
+
+@pytest.mark.parametrize(("stage", "rate"), [("rl", 1e-6), ("sft", 1e-5), ("pretrain", 1e-5)])
+def test_a_real_model_learns_at_rates_of_its_own(stage: str, rate: float) -> None:
+    """And an adapter at ten times as much; the built-in model's are for random weights."""
+    config = load("train", [f"stage={stage}", *REAL])
+    assert config.module.learning_rate == {"weights": rate, "adapter": pytest.approx(10 * rate)}
+    assert config.module.get("warmup_steps", 0) > 0 or config.module.warmup > 0
+    assert config.choices.learning_rates == "hf"
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("lora", [[], ["model.lora.rank=32"]])
+def test_the_command_line_has_the_last_word_on_a_rate(order: int, lora: list[str]) -> None:
+    words = ["stage=rl", *REAL, *lora, "learning_rates.rl=2e-6"][::order]
+    assert load("train", words).module.learning_rate == 2e-6
+
+
+def test_problems_with_answers_ask_for_a_box_and_leave_room_to_reason() -> None:
+    config = load("train", ["stage=rl", *REAL, "data=math", "data.path=x.jsonl"])
+    assert config.data.instruction.endswith("your final answer within \\boxed{}.")
+    assert config.datamodule.plan.max_response_tokens == 1024
+    own = ["data.instruction=Box it.", "data.max_response_tokens=40"]
+    config = load("train", ["stage=rl", *REAL, "data=math", "data.path=x.jsonl", *own])
+    assert config.data.instruction == "Box it."
+    assert config.datamodule.plan.max_response_tokens == 40
+
+
 @pytest.mark.parametrize("stage", ["rl", "sft", "cot_reward_model"])
 def test_one_number_says_how_many_logits_exist_at_once(
     stage: str, train: ModuleType, tmp_path: Path
@@ -198,7 +227,7 @@ def test_help_lists_every_choice_under_its_group() -> None:
 
 
 def test_cfg_prints_yaml_that_says_what_load_says() -> None:
-    words = ["stage=rl", "experiment=length_penalty", "learning_rates.text=1e-5"]
+    words = ["stage=rl", "experiment=length_penalty", "learning_rates.rl=1e-5"]
     printed = yaml.safe_load(without_torch(*words, "--cfg"))
     assert printed == OmegaConf.to_container(load("train", words), resolve=False)
     assert printed["rewards"]["length"]["weight"] == 0.3

@@ -96,7 +96,7 @@ def same_weights(one: Path, other: Path) -> bool:
 def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(tmp_path: Path) -> None:
     """Sampler, success rates, unfinished rollouts, optimizer and random state all come back."""
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    settings = [*SMALL, "run_dir=run", "module.reset_optimizer=false"]
+    settings = [*SMALL, "run_dir=run", "module.optimizer_state=keep"]
     run(whole, "stage=rl", *settings)
     end(killed, "checkpoints/epoch=00001.ckpt", "stage=rl", *settings)
     for when in ("checkpoints/.epoch=00003.ckpt.*", "rollouts/iteration_0005.jsonl"):

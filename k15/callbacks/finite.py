@@ -72,7 +72,7 @@ class StopWhenNotFinite(Callback):
             f"{where(self._batch, trainer)}: "
             f"{' and '.join(f'{name} {value}' for name, value in figures.items())}: not finite, so "
             f"no step was taken; its problems are in {self.file}. The checkpoint before it is "
-            "whole: lower module.learning_rate, or leave the problems out"
+            "whole: lower the learning rate (learning_rates), or leave the problems out"
         )
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from k15.learning_rates import Rate
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
 from k15.modules.language import freeze_language
@@ -32,7 +33,7 @@ class AlignModule(SupervisedModule):
         self,
         policy: Policy,
         *,
-        learning_rate: float,
+        learning_rate: Rate,
         warmup: float = 0.05,
         weight_decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.95),

@@ -9,6 +9,8 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from k15.learning_rates import Rate, rate_for
+from k15.models.lora import adapted
 from k15.models.policy import Policy
 from k15.modules.frozen import leave_out, put_back
 from k15.modules.precision import AdamWWithMasters, check_precision, warn_of_lost_steps
@@ -18,21 +20,21 @@ class PolicyModule(LightningModule):
     """A policy under training.
 
     `betas`, `weight_decay` and `learning_rate` are AdamW's, whose steps add up in float32 whatever
-    the weights are.
+    the weights are. Of rates by kind (`k15.learning_rates`) the policy's own is taken.
     """
 
     def __init__(
         self,
         policy: Policy,
         *,
-        learning_rate: float,
+        learning_rate: Rate,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
         self.policy = policy
         self.model: nn.Module = policy.model.train()
-        self.learning_rate = learning_rate
+        self.learning_rate = rate_for(learning_rate, kinds(policy))
         self.betas = betas
         self.weight_decay = weight_decay
 
@@ -82,6 +84,14 @@ class PolicyModule(LightningModule):
         check_same_model(checkpoint["model_shapes"], shapes(self.model))
         put_back(checkpoint, self)
         restore_random_states(checkpoint["rng"])
+
+
+def kinds(policy: Policy) -> tuple[str, str]:
+    """What of it is trained, and what it reads, as learning rates name it."""
+    return (
+        "adapter" if adapted(policy.model) else "weights",
+        "image" if hasattr(policy.model.config, "vision_config") else "text",
+    )
 
 
 def random_states() -> dict[str, Tensor]:

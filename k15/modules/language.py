@@ -7,6 +7,7 @@ from typing import Literal, get_args
 
 from torch import nn
 
+from k15.learning_rates import Rate
 from k15.losses.language import cross_entropy
 from k15.losses.terms import Terms
 from k15.models.layouts.choice import choose_layout
@@ -29,7 +30,7 @@ class LanguageModule(SupervisedModule):
         self,
         policy: Policy,
         *,
-        learning_rate: float,
+        learning_rate: Rate,
         train: Part = "all",
         warmup: float = 0.05,
         weight_decay: float = 0.01,

@@ -12,6 +12,7 @@ from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
 from k15.graders.base import Verdict
 from k15.graders.judges import CotJudge, Judged, ValueJudge
+from k15.learning_rates import Rate
 from k15.losses.reward import RewardLoss, binary
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
@@ -31,7 +32,7 @@ class RewardModel(SupervisedModule):
         self,
         policy: Policy,
         *,
-        learning_rate: float,
+        learning_rate: Rate,
         loss: RewardLoss = binary,
         warmup: float = 0.05,
         weight_decay: float = 0.01,

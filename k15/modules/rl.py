@@ -23,6 +23,7 @@ from torch import Tensor
 from k15.config.errors import ConfigError
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
+from k15.learning_rates import Rate
 from k15.losses.advantages import carries_signal, check_advantage
 from k15.losses.policy_loss import LossInputs, PolicyLoss
 from k15.models.layouts.choice import Choice, choose_layout
@@ -31,6 +32,7 @@ from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.modules.divergence import KLToStart
 from k15.modules.micro_batches import MicroBatch, laid_out, response
+from k15.modules.step_sizes import OptimizerState, StepSizes
 from k15.progress import phase
 from k15.sizes import Sizes
 from k15.types import Experience, Rollout, RolloutGroup, StepsWithinBatch
@@ -47,8 +49,9 @@ class RLModule(PolicyModule, StepsWithinBatch):
     change more, override `loss_mask`, `advantages` or `select_groups`.
     `temperature` is the one rollouts are sampled with. `layout` says how responses go through the
     model: "auto" puts the samples of a problem behind one prompt where the model's attention allows
-    it. `tokens_per_chunk` is that of `response_logps`. `seed` is that of the order in which an
-    iteration's groups are trained on. `kl_to_start` measures how far the policy is from the weights
+    it. `optimizer_state` and `warmup_steps` are those of `StepSizes`, `tokens_per_chunk` is that of
+    `response_logps`. `seed` is that of the order in which an iteration's groups are trained on.
+    `kl_to_start` measures how far the policy is from the weights
     that it comes with: for a second copy of those that are trained, and a forward pass over one
     minibatch of each iteration.
     """
@@ -62,9 +65,10 @@ class RLModule(PolicyModule, StepsWithinBatch):
         engine: RolloutEngine,
         loss: PolicyLoss,
         advantage: Callable[[Tensor], Tensor],
-        learning_rate: float,
+        learning_rate: Rate,
         sizes: Sizes,
-        reset_optimizer: bool = True,
+        optimizer_state: OptimizerState = "reset",
+        warmup_steps: int = 0,
         gradient_clip: float = 1.0,
         loss_on: Literal["all", "current_segment"] = "all",
         drop_zero_advantage: bool = True,
@@ -88,7 +92,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         self.loss = loss
         self.advantage = advantage
         self.sizes = sizes
-        self.reset_optimizer = reset_optimizer
+        self.step_sizes = StepSizes(optimizer_state=optimizer_state, warmup_steps=warmup_steps)
         self.gradient_clip = gradient_clip
         self.loss_on = loss_on
         self.drop_zero_advantage = drop_zero_advantage
@@ -109,14 +113,15 @@ class RLModule(PolicyModule, StepsWithinBatch):
         self.engine.sleep()
         self.model.eval()  # π_θ and π_i are the policy that sampled: without dropout
         optimizer: Any = self.optimizers()
-        if self.reset_optimizer:  # each iteration is a new problem with a new reference (§2.3.2)
-            optimizer.state.clear()
+        self.step_sizes.begin(optimizer)
         groups = self.select_groups(experience)
         minibatches = self.minibatches(groups, experience.iteration)
         self.add_references(minibatches[1:])  # the first one meets π_i itself
         sums: dict[str, list[float]] = defaultdict(list)
         with phase("train", len(minibatches), " minibatches") as progress:
-            for minibatch in minibatches:
+            for step, minibatch in enumerate(minibatches):
+                place = step, len(minibatches), self.trainer.global_step
+                self.step_sizes.set_rate(optimizer, self.learning_rate, *place)
                 for name, value in self.minibatch_step(optimizer, minibatch).items():
                     sums[name].append(value)
                 progress.update()

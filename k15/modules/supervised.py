@@ -18,6 +18,7 @@ from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from k15.learning_rates import Rate
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
@@ -36,7 +37,7 @@ class SupervisedModule(PolicyModule):
         self,
         policy: Policy,
         *,
-        learning_rate: float,
+        learning_rate: Rate,
         warmup: float = 0.05,
         weight_decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.95),

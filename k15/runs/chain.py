@@ -41,7 +41,7 @@ def check_parts(config: DictConfig) -> None:
     """Raise ConfigError for parts that cannot work, long before they would be used."""
     try:
         parts = Parts(config)
-        for name in {"sizes", "plan"} & {*parts}:
+        for name in {"sizes", "learning_rates", "plan"} & {*parts}:
             parts[name]
         if "loss" in parts:
             from k15.losses.policy_loss import check_loss

@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from lightning.pytorch import Callback
+from transformers import AutoModelForCausalLM
 
 from k15.callbacks.export import Export
+from k15.config import ConfigError
 from k15.models.policy import load_policy
 
 
@@ -90,3 +92,91 @@ def test_nothing_is_written_when_interrupted(
         experiment.fit()
     assert experiment.trainer.current_epoch == 1
     assert list(tmp_path.iterdir()) == []
+
+
+def accuracies(*values: float) -> list[dict[str, float]]:
+    return [{"accuracy": value} for value in values]
+
+
+class Weights(Callback):
+    """The weights after each epoch."""
+
+    def __init__(self) -> None:
+        self.after: dict[int, dict[str, torch.Tensor]] = {}
+
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
+        state = pl_module.model.state_dict()
+        self.after[trainer.current_epoch + 1] = {name: w.clone() for name, w in state.items()}
+
+
+def moment(folder: Path, weights: Weights) -> int:
+    """After which epoch a model had the weights of a folder, as plain transformers loads it."""
+    state = AutoModelForCausalLM.from_pretrained(folder).state_dict()
+    same = [
+        epoch
+        for epoch, after in weights.after.items()
+        if all(torch.equal(state[name], after[name]) for name in state)
+    ]
+    assert len(same) == 1
+    return same[0]
+
+
+def test_the_best_and_every_second_epoch_are_written(run, make_policy, tmp_path: Path) -> None:
+    """Validation finds 0.9 before training, which is nobody's to keep, then 0.2, 0.6, ...; nan is
+    no record, and behind the last epoch the same is found again.
+    """
+    policy, weights = make_policy(), Weights()
+    export = Export(policy, str(tmp_path), "abc123", best="val/accuracy", every_n_epochs=2, keep=1)
+    found = accuracies(0.9, 0.2, 0.6, 0.5, float("nan"), 0.6, 0.6)
+    experiment = run(export, weights, policy=policy, found=found, epochs=5)
+    experiment.validate()
+    assert not (tmp_path / "models").exists()
+    experiment.fit()
+    experiment.validate()
+    models = tmp_path / "models"
+    assert sorted(path.name for path in models.iterdir()) == ["best", "epoch_0002", "epoch_0004"]
+    assert moment(models / "best", weights) == 2 and moment(models / "epoch_0004", weights) == 4
+    assert export.record == pytest.approx(0.6)
+
+
+def test_lower_may_be_better(run, make_policy, tmp_path: Path) -> None:
+    policy = make_policy()
+    export = Export(policy, str(tmp_path), "abc123", best="val/accuracy", better="lower")
+    run(export, policy=policy, found=accuracies(0.4, 0.3, 0.5), epochs=3).fit()
+    models = tmp_path / "models"
+    assert sorted(path.name for path in models.iterdir()) == ["best", "epoch_0002"]
+
+
+def test_a_resumed_run_knows_what_to_surpass(run, make_policy, tmp_path: Path) -> None:
+    """0.8 after the first epoch; the process that goes on finds 0.7, then 0.9."""
+    models, policy = tmp_path / "models", make_policy()
+
+    def export() -> Export:
+        return Export(policy, str(tmp_path), "abc123", best="val/accuracy")
+
+    first = run(export(), policy=policy, found=accuracies(0.8), epochs=1)
+    first.fit()
+    first.trainer.save_checkpoint(tmp_path / "first.ckpt")
+    for epochs, value, best in ((2, 0.7, "epoch_0001"), (3, 0.9, "epoch_0003")):
+        found = accuracies(*(0.7, value)[: epochs - 1])
+        later = run(export(), policy=policy, found=found, epochs=epochs)
+        later.fit(resume=str(tmp_path / "first.ckpt"))
+        assert (models / "best").readlink() == Path(best)
+    assert sorted(path.name for path in models.iterdir()) == ["best", "epoch_0003"]
+
+
+def test_a_figure_that_validation_lacks_is_refused_before_training(
+    run, make_policy, tmp_path: Path
+) -> None:
+    policy = make_policy()
+    export = Export(policy, str(tmp_path), "abc123", best="val/acuracy")
+    experiment = run(export, policy=policy, found=accuracies(0.5))
+    with pytest.raises(ConfigError, match=r"no such figure; it has val/accuracy, val/held_out"):
+        experiment.validate()
+
+
+@pytest.mark.parametrize("settings", [{"keep": 0}, {"every_n_epochs": 0}, {"better": "up"}])
+def test_settings_that_cannot_be_are_refused(settings, make_policy, tmp_path: Path) -> None:
+    (name,) = settings
+    with pytest.raises(ValueError, match=rf"callbacks\.export\.{name}="):
+        Export(make_policy(), str(tmp_path), "abc123", **settings)

@@ -16,8 +16,8 @@ LOG_PARTITION = "objective=mirror_descent_log_partition"
         (["datamodule.plan.seed=3"], "seed"),
         (["datamodule.engine.slots=3"], "engine.slots"),
         (["module.temperature=0.5"], "datamodule.plan.temperature"),
-        (["module.learning_rate=0.5"], "learning_rates.text"),
-        (["task.modality=image", "module.learning_rate=0.5"], "learning_rates.image"),
+        (["module.learning_rate=0.5"], "learning_rates.rl"),
+        (["stage=sft", "module.learning_rate=0.5"], "learning_rates.sft"),
         (["datamodule.plan.max_response_tokens=9"], "data.max_response_tokens"),
         (["rewards.answer.task.levels=[1]"], "task.levels"),
         (["rewards=code", "rewards.answer.sandbox.folders=[]"], "sandbox.folders"),
@@ -39,9 +39,9 @@ def test_the_true_address_is_named(given: list[str], address: str) -> None:
 def test_a_mapping_given_whole_changes_no_copy() -> None:
     """But it may say what was said, as `--cfg` prints it."""
     node = "module={_target_: k15.modules.rl.RLModule, learning_rate: "
-    with pytest.raises(ConfigError, match=r"^module\.learning_rate: this is learning_rates\.text"):
+    with pytest.raises(ConfigError, match=r"^module\.learning_rate: this is learning_rates\.rl"):
         load("train", ["stage=rl", node + "0.5}"])
-    load("train", ["stage=rl", node + "'${learning_rates.text}'}"])
+    load("train", ["stage=rl", node + "'${learning_rates.rl}'}"])
 
 
 def test_what_is_no_copy_may_be_changed() -> None:

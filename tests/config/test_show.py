@@ -85,7 +85,7 @@ def test_a_value_is_printed_once(objective: str) -> None:
         "engine.slots": 7879,
         "datamodule.plan.temperature": 0.7877,
         "data.max_response_tokens": 7873,
-        "learning_rates.text": 0.7867,
+        "learning_rates.rl": 0.7867,
         "task.levels": [7853],
         "run_dir": "somewhere",
     }

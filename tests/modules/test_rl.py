@@ -412,11 +412,11 @@ def test_measuring_the_divergence_changes_nothing() -> None:
 def test_the_optimizer_forgets_between_iterations_unless_told_not_to() -> None:
     batch = experience(policy(), REWARDS)
     steps = {}
-    for reset in (True, False):
-        module, _ = train(policy(), batch, epochs=3, reset_optimizer=reset)
+    for how in ("reset", "keep"):
+        module, _ = train(policy(), batch, epochs=3, optimizer_state=how)
         state = module.optimizers().optimizer.state
-        steps[reset] = {int(entry["step"]) for entry in state.values()}
-    assert steps == {True: {1}, False: {3}}
+        steps[how] = {int(entry["step"]) for entry in state.values()}
+    assert steps == {"reset": {1}, "keep": {3}}
 
 
 def test_the_engine_gets_the_weights_of_every_iteration_and_sleeps_while_they_change() -> None:

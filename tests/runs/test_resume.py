@@ -94,7 +94,7 @@ def test_a_checkpoint_without_its_run_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("word", "said"),
     [
-        ("learning_rates.text=1.0", "learning_rates.text is 0.0003 there and 1.0 here"),
+        ("learning_rates.rl.text=1.0", "learning_rates.rl.text is 0.0003 there and 1.0 here"),
         ("sizes.samples_per_problem=4", "sizes.samples_per_problem is 8 there and 4 here"),
         ("model.hidden_size=32", "model.hidden_size is 64 there and 32 here"),
         ("rewards.length.weight=1.0", "rewards.length.weight is 0.0 there and 1.0 here"),

@@ -14,14 +14,16 @@ def of(*words: str) -> dict:
 def test_a_knob_is_in_it_once_by_its_own_address() -> None:
     """Not as `module.learning_rate`, `module.loss.tau` or `module.sizes.samples_per_problem`."""
     usual = of()
-    other = of("learning_rates.text=1.0", "objective.loss.tau=0.1", "sizes.samples_per_problem=4")
+    other = of(
+        "learning_rates.rl.text=1.0", "objective.loss.tau=0.1", "sizes.samples_per_problem=4"
+    )
     assert changed(usual, other) == [
-        "learning_rates.text",
+        "learning_rates.rl.text",
         "objective.loss.tau",
         "sizes.samples_per_problem",
     ]
-    assert other["learning_rates.text"] == 1.0
-    assert usual["module.learning_rate"] == "${learning_rates.${task.modality}}"
+    assert other["learning_rates.rl.text"] == 1.0
+    assert usual["module.learning_rate"] == "${learning_rates.rl}"
 
 
 def test_what_changes_weights_is_in_it() -> None:

@@ -1,0 +1,66 @@
+"""Learning rates go with the model: by stage, checked before any weight is loaded."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from k15.config.errors import ConfigError
+
+Rate = float | Mapping[str, float]
+"""A number; or one by what is trained, `weights` or `adapter` (LoRA), or by what the model reads,
+`text` or `image` (text with pictures).
+"""
+KINDS = ("weights", "adapter", "text", "image")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningRates:
+    """AdamW's, of each stage; `rl_warmup_steps` are the optimizer steps of RL in which its own
+    rises (the others rise over a share of their steps, `module.warmup`).
+
+    Raises ConfigError for what is no rate, naming field and value.
+    """
+
+    pretrain: float | dict[str, float]
+    align: float | dict[str, float]
+    vision: float | dict[str, float]
+    joint: float | dict[str, float]
+    sft: float | dict[str, float]
+    reward_model: float | dict[str, float]
+    cot_reward_model: float | dict[str, float]
+    rl: float | dict[str, float]
+    rl_warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        if self.rl_warmup_steps < 0:
+            raise ConfigError(
+                f"learning_rates.rl_warmup_steps={self.rl_warmup_steps}: must be at least 0"
+            )
+        for name in self.__dataclass_fields__:
+            if name != "rl_warmup_steps":
+                check_rate(f"learning_rates.{name}", getattr(self, name))
+
+
+def check_rate(key: str, rate: Rate) -> None:
+    """Raise ConfigError for a rate below 0, or a mapping with a kind that there is not."""
+    by_kind = rate if isinstance(rate, Mapping) else {"": rate}
+    for kind, number in by_kind.items():
+        name = f"{key}.{kind}".rstrip(".")
+        if kind and kind not in KINDS:
+            raise ConfigError(f"{name}={number}: there is no such kind; {', '.join(KINDS)} are")
+        if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
+            raise ConfigError(f"{name}={number!r}: must be a number of at least 0, 1.0e-6 say")
+
+
+def rate_for(rate: Rate, kinds: Iterable[str]) -> float:
+    """The number for a model of these kinds.
+
+    Raises ConfigError if none of them has one, or several have.
+    """
+    if not isinstance(rate, Mapping):
+        return float(rate)
+    found = [rate[kind] for kind in kinds if kind in rate]
+    if len(found) != 1:
+        raise ConfigError(
+            f"module.learning_rate={dict(rate)}: give one number, or one for {' or '.join(kinds)}"
+        )
+    return float(found[0])

@@ -1,0 +1,53 @@
+"""A number, or one by what is trained: which counts, and what is refused."""
+
+import dataclasses
+
+import pytest
+
+from k15.config import ConfigError
+from k15.learning_rates import LearningRates, rate_for
+
+STAGES = [f.name for f in dataclasses.fields(LearningRates) if f.name != "rl_warmup_steps"]
+
+
+def rates(**changed) -> LearningRates:
+    return LearningRates(**(dict.fromkeys(STAGES, 1e-5) | changed))
+
+
+def test_there_is_one_for_every_stage() -> None:
+    from k15.config import ROOT
+
+    assert sorted(STAGES) == sorted(file.stem for file in (ROOT / "stage").glob("*.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("rate", "kinds", "taken"),
+    [
+        (3e-4, ("weights", "text"), 3e-4),
+        ({"weights": 1e-6, "adapter": 1e-5}, ("weights", "text"), 1e-6),
+        ({"weights": 1e-6, "adapter": 1e-5}, ("adapter", "image"), 1e-5),
+        ({"text": 3e-4, "image": 2e-4}, ("weights", "image"), 2e-4),
+    ],
+)
+def test_the_one_for_the_model_is_taken(rate, kinds, taken) -> None:
+    assert rate_for(rate, kinds) == taken
+
+
+@pytest.mark.parametrize("rate", [{"adapter": 1e-5}, {"weights": 1e-6, "text": 1e-5}])
+def test_none_or_two_are_refused(rate) -> None:
+    with pytest.raises(ConfigError, match="give one number, or one for weights or text"):
+        rate_for(rate, ("weights", "text"))
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"rl": -1e-6}, r"^learning_rates\.rl=-1e-06: must be a number of at least 0"),
+        ({"sft": {"weights": 1e-5, "adapter": float("nan")}}, r"learning_rates\.sft\.adapter=nan"),
+        ({"sft": {"lora": 1e-4}}, r"learning_rates\.sft\.lora=0.0001: there is no such kind"),
+        ({"rl_warmup_steps": -1}, r"learning_rates\.rl_warmup_steps=-1"),
+    ],
+)
+def test_what_is_no_rate_is_refused_by_name(changed, said) -> None:
+    with pytest.raises(ConfigError, match=said):
+        rates(**changed)
