@@ -269,3 +269,5 @@ class PackedBatch:
     """[S, R] response token ids; 0 where there is none."""
     mask: Tensor
     """[S, R] bool: a response token that counts in the loss."""
+    response_index: Tensor
+    """[N] flat index into S*R of each response token."""

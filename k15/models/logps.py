@@ -68,10 +68,9 @@ def _of_responses(
         raise ValueError(
             f"temperature={temperature}, tokens_per_chunk={tokens_per_chunk}: both must be above 0"
         )
-    # a source of 0 may be real: a one-token prompt that comes first; the mask tells if it matters
-    real_SR = (batch.source_index > 0) | batch.mask
-    hidden_NH = last_hidden(policy, batch).flatten(0, 1)[batch.source_index[real_SR]]
-    targets_N = batch.targets[real_SR]
+    index_N = batch.response_index
+    hidden_NH = last_hidden(policy, batch).flatten(0, 1)[batch.source_index.flatten()[index_N]]
+    targets_N = batch.targets.flatten()[index_N]
     chunks = list(
         zip(hidden_NH.split(tokens_per_chunk), targets_N.split(tokens_per_chunk), strict=True)
     )
@@ -87,8 +86,10 @@ def _of_responses(
         for chunk in chunks
     ]
     joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
-    empty = torch.zeros(real_SR.shape, device=real_SR.device)
-    return [empty.to(values.dtype).masked_scatter(real_SR, values) for values in joined]
+    return [
+        values.new_zeros(batch.mask.numel()).index_copy(0, index_N, values).view_as(batch.mask)
+        for values in joined
+    ]
 
 
 def last_hidden(policy: Policy, batch: PackedBatch) -> Tensor:

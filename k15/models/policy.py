@@ -28,6 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from k15.config.errors import ConfigError, one_line
 from k15.models.chat import assistant_turn, following, silent_tokens, template_of, written
+from k15.models.gradient_checkpointing import check_layers, checkpoint_layers
 from k15.models.lora import Lora, merged, refuse_adapter, save_adapter
 from k15.models.norms import write_out_norms
 from k15.models.placeholders import Placeholders
@@ -210,6 +211,7 @@ def load_policy(
     trust_remote_code: bool = False,
     lora: Lora | None = None,
     chat_template: str | None = None,
+    gradient_checkpointing: bool = False,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
@@ -218,10 +220,12 @@ def load_policy(
     saved in. `fast_norms` is that of `Policy`. Code that comes with the weights runs only with
     `trust_remote_code`. With `lora` that has a rank, only its adapter is trained. `chat_template`
     is a file with one in place of the model's own, or "plain": the built-in one.
+    `gradient_checkpointing` is that of `k15.models.gradient_checkpointing`.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
     """
+    lora = None if lora is None or lora.rank is None else lora
     if path is None:
         raise ConfigError("model.path=null: give a Hugging Face folder or name")
     if path.startswith((".", "/", "~")) and not Path(path).is_dir():
@@ -237,17 +241,23 @@ def load_policy(
     if chat_template is not None:
         processor.chat_template = template_of(chat_template)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
-    if lora is not None and lora.rank is not None:
+    if lora is not None or gradient_checkpointing:
         with torch.device("meta"):
-            lora.check(path, loader.from_config(config, trust_remote_code=trust_remote_code))
+            weightless = loader.from_config(config, trust_remote_code=trust_remote_code)
+        if lora is not None:
+            lora.check(path, weightless)
+        if gradient_checkpointing:
+            check_layers(weightless)
     how: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
     how |= {"trust_remote_code": trust_remote_code}
     with refused(path, "weights"), waiting_for(f"the weights of {path}"):
         model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)
-    if lora is not None and lora.rank is not None:
+    if lora is not None:
         lora.put_into(model)
+    if gradient_checkpointing:
+        checkpoint_layers(model)
     return Policy(model, processor, fast_norms=fast_norms)
 
 

@@ -5,14 +5,14 @@ Legend: B sequences of a micro-batch, T response tokens.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from k15.models.policy import Policy
-from k15.modules.micro_batches import MicroBatch
+from k15.modules.micro_batches import LaidOut
 
 
 class KLToStart:
@@ -31,9 +31,7 @@ class KLToStart:
         }
 
     @torch.no_grad()
-    def __call__(
-        self, minibatch: Sequence[MicroBatch], logps: Callable[[MicroBatch], Tensor]
-    ) -> float:
+    def __call__(self, minibatch: Iterable[LaidOut], logps: Callable[[LaidOut], Tensor]) -> float:
         """KL(π_i ‖ π_start) in nats per token, estimated on the tokens that π_i sampled; 0 where
         there are none.
 
@@ -41,15 +39,16 @@ class KLToStart:
         expectation as r (Schulman 2020, "Approximating KL divergence", k3). The micro-batches
         bring log π_i; `logps` gives [B, T] log π under the model's weights.
         """
-        total, tokens = 0.0, 0
+        sums_2 = torch.zeros(2, device=self.policy.device)  # read once: reading waits
         with weights_of(self.policy.model, self.start):
             for micro in minibatch:
                 assert micro.reference_logp_BT is not None
                 ratio_BT = micro.reference_logp_BT - logps(micro)
                 divergence_BT = ratio_BT.neg().expm1() + ratio_BT
-                total += float(divergence_BT[micro.fresh_BT].sum())
-                tokens += int(micro.fresh_BT.sum())
-        return total / tokens if tokens else 0.0
+                fresh_BT = torch.where(micro.fresh_BT, divergence_BT, 0.0)
+                sums_2 += torch.stack([fresh_BT.sum(), micro.fresh_BT.sum()])
+        total, tokens = sums_2.tolist()
+        return total / max(1.0, tokens)
 
 
 @contextmanager

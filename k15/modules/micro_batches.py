@@ -5,14 +5,15 @@ Legend: B sequences of a micro-batch, T longest response in it, in tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from k15.losses.policy_loss import LossInputs
-from k15.models.layouts.base import Layout, micro_batches
+from k15.models.layouts.base import Layout
+from k15.models.layouts.targets import sent
 from k15.models.policy import Policy
 from k15.types import Example, PackedBatch, Rollout, RolloutGroup
 
@@ -31,19 +32,23 @@ class Response:
     fresh_T: Tensor
     """[T] bool: sampled in this iteration, by π_i itself."""
 
+    @property
+    def mask_T(self) -> Tensor:
+        """[T] bool: in the loss."""
+        mask = self.example.loss_mask or (True,) * len(self.example.response_tokens)
+        return torch.tensor(mask, dtype=torch.bool)
 
-@dataclass(slots=True, kw_only=True)
-class MicroBatch:
-    """Sequences that go through the model together."""
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LaidOut:
+    """A micro-batch as tensors on the policy's device, while it is its turn."""
 
     batch: PackedBatch
-    problems: Sequence[str]
-    """Ids of the problems that the sequences answer."""
     advantage_BT: Tensor
     engine_logp_BT: Tensor
     fresh_BT: Tensor
     """Bool: sampled by π_i itself and in the loss."""
-    reference_logp_BT: Tensor | None = None
+    reference_logp_BT: Tensor | None
     """log π_i, recomputed by the trainer."""
 
     def inputs(self, logp_BT: Tensor, counts: dict[str, float]) -> LossInputs:
@@ -56,6 +61,35 @@ class MicroBatch:
             advantage_BT=self.advantage_BT,
             mask_BT=self.batch.mask,
             **counts,
+        )
+
+
+@dataclass(slots=True, kw_only=True)
+class MicroBatch:
+    """Responses that go through the model together. An iteration has many: of those whose turn it
+    is not, nothing but log π_i is on the device.
+    """
+
+    responses: Sequence[Response]
+    reference_logp_BT: Tensor | None = None
+
+    @property
+    def problems(self) -> list[str]:
+        """Ids of the problems that are answered."""
+        return list(dict.fromkeys(response.problem for response in self.responses))
+
+    def laid_out(self, policy: Policy, layout: Layout) -> LaidOut:
+        """Its tensors, pictures included."""
+        rows, device = self.responses, policy.device
+        batch = layout.collate(policy, [row.example for row in rows])
+        width = batch.mask.shape[1]
+        fresh_BT = padded([row.fresh_T for row in rows], width).bool()
+        return LaidOut(
+            batch=batch,
+            advantage_BT=sent(padded([row.advantage_T for row in rows], width), device),
+            engine_logp_BT=sent(padded([row.logp_T for row in rows], width), device),
+            fresh_BT=sent(fresh_BT, device) & batch.mask,
+            reference_logp_BT=self.reference_logp_BT,
         )
 
 
@@ -81,22 +115,12 @@ def response(
     )
 
 
-def laid_out(
+def cut(
     policy: Policy, responses: Sequence[Response], tokens_per_microbatch: int, layout: Layout
-) -> Iterator[MicroBatch]:
-    """Every response once, under the token budget, on the policy's device."""
-    examples = [response.example for response in responses]
-    for chosen, batch in micro_batches(layout, policy, examples, tokens_per_microbatch):
-        rows = [responses[index] for index in chosen]
-        width = batch.mask.shape[1]
-        fresh_BT = padded([row.fresh_T for row in rows], width).bool().to(policy.device)
-        yield MicroBatch(
-            batch=batch,
-            problems=list(dict.fromkeys(row.problem for row in rows)),
-            advantage_BT=padded([row.advantage_T for row in rows], width).to(policy.device),
-            engine_logp_BT=padded([row.logp_T for row in rows], width).to(policy.device),
-            fresh_BT=fresh_BT & batch.mask,
-        )
+) -> list[MicroBatch]:
+    """Every response once, under the token budget."""
+    plan = layout.plan(policy, [each.example for each in responses], tokens_per_microbatch)
+    return [MicroBatch(responses=[responses[index] for index in chosen]) for chosen in plan]
 
 
 def padded(rows: Sequence[Tensor], width: int) -> Tensor:

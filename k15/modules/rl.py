@@ -31,7 +31,7 @@ from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.modules.divergence import KLToStart
-from k15.modules.micro_batches import MicroBatch, laid_out, response
+from k15.modules.micro_batches import LaidOut, MicroBatch, cut, response
 from k15.modules.step_sizes import OptimizerState, StepSizes
 from k15.progress import phase
 from k15.sizes import Sizes
@@ -128,7 +128,9 @@ class RLModule(PolicyModule, StepsWithinBatch):
         means = {name: sum(values) / len(values) for name, values in sums.items()}
         figures = {**means, "steps": len(minibatches), **learning_figures(optimizer, groups)}
         if self.kl_to_start and minibatches:
-            figures["kl_to_start"] = self.kl_to_start(minibatches[0], self.logps)
+            figures["kl_to_start"] = self.kl_to_start(
+                map(self.laid_out, minibatches[0]), self.logps
+            )
         self.log_iteration(experience, groups, figures, time.perf_counter() - started)
 
     def select_groups(self, experience: Experience) -> list[Credited]:
@@ -184,7 +186,11 @@ class RLModule(PolicyModule, StepsWithinBatch):
             for rollout, advantage_T in zip(group.rollouts, advantage_GT, strict=True)
         ]
         budget = self.sizes.tokens_per_microbatch
-        return list(laid_out(self.policy, responses, budget, self.layout))
+        return cut(self.policy, responses, budget, self.layout)
+
+    def laid_out(self, micro: MicroBatch) -> LaidOut:
+        """On the device."""
+        return micro.laid_out(self.policy, self.layout)
 
     @torch.no_grad()
     def add_references(self, minibatches: list[list[MicroBatch]]) -> None:
@@ -192,27 +198,29 @@ class RLModule(PolicyModule, StepsWithinBatch):
         with phase("reference", len(minibatches), " minibatches") as progress:
             for minibatch in minibatches:
                 for micro in minibatch:
-                    micro.reference_logp_BT = self.logps(micro)
+                    micro.reference_logp_BT = self.logps(self.laid_out(micro))
                 progress.update()
 
     def minibatch_step(self, optimizer: Any, minibatch: list[MicroBatch]) -> dict[str, float]:
         """Accumulate the gradient over the micro-batches, clip it, take one step."""
+        responses = [response for micro in minibatch for response in micro.responses]
         counts = {
-            "sequences": self.across_ranks(sum(len(micro.batch.mask) for micro in minibatch)),
-            "tokens": self.across_ranks(float(sum(micro.batch.mask.sum() for micro in minibatch))),
+            "sequences": self.across_ranks(len(responses)),
+            "tokens": self.across_ranks(float(sum(each.mask_T.sum() for each in responses))),
         }
-        fresh = self.across_ranks(float(sum(micro.fresh_BT.sum() for micro in minibatch)))
+        fresh = self.across_ranks(float(sum((r.mask_T & r.fresh_T).sum() for r in responses)))
         metrics: dict[str, Any] = {}  # read once, behind the step: reading waits for the device
         optimizer.zero_grad()
         for micro in minibatch:
             self.under_way = micro.problems
-            inputs = micro.inputs(self.logps(micro), counts)
+            laid_out = self.laid_out(micro)
+            inputs = laid_out.inputs(self.logps(laid_out), counts)
             micro.reference_logp_BT = inputs.reference_logp_BT
             loss, parts = self.loss(inputs)
             self.manual_backward(loss * self.trainer.world_size)  # DDP averages over ranks
             parts = {**parts, "loss": loss.detach()}
             if fresh:
-                parts["engine_mismatch"] = mismatch(inputs, micro.fresh_BT) / fresh
+                parts["engine_mismatch"] = mismatch(inputs, laid_out.fresh_BT) / fresh
             for name, value in parts.items():
                 metrics[name] = metrics.get(name, 0.0) + value
         norm = torch.nn.utils.clip_grad_norm_(self.trained_parameters(), self.gradient_clip)
@@ -220,7 +228,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         metrics["gradient_norm"] = norm
         return {name: float(value) for name, value in metrics.items()}
 
-    def logps(self, micro: MicroBatch) -> Tensor:
+    def logps(self, micro: LaidOut) -> Tensor:
         """[B, T] log-probabilities of the response tokens under the current weights."""
         return response_logps(
             self.policy,

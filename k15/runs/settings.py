@@ -29,7 +29,7 @@ FREE: tuple[str, ...] = (
     *("trainer.check_val_every_n_epoch", "trainer.val_check_interval", "module.kl_to_start"),
     # where the work is done; results do not depend on it, but for rounding
     *("threads", "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy"),
-    "tokens_per_chunk",
+    *("tokens_per_chunk", "sizes.tokens_per_microbatch", "model.gradient_checkpointing"),
 )
 """Settings that make no other weights."""
 READ = ("data", "model.chat_template")

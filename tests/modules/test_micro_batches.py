@@ -8,7 +8,7 @@ from k15.models.layouts.bucketed import Bucketed
 from k15.models.layouts.packed import Packed
 from k15.models.layouts.shared import Shared
 from k15.models.tiny import tiny_policy
-from k15.modules.micro_batches import laid_out, response
+from k15.modules.micro_batches import cut, response
 from k15.tasks.make24 import Make24
 from k15.types import Rollout, RolloutGroup, Segment
 
@@ -30,7 +30,8 @@ def test_every_token_keeps_what_belongs_to_it(layout: Layout) -> None:
         response(group, short, torch.tensor([0.5]), (True, True, False), iteration=4),
         response(group, long, torch.arange(5.0), (False, *[True] * 4), iteration=4),
     ]
-    (micro,) = laid_out(policy, given, 1000, layout)
+    (whole,) = cut(policy, given, 1000, layout)
+    micro = whole.laid_out(policy, layout)
     counts = {"sequences": 2.0, "tokens": 6.0}
     inputs = micro.inputs(torch.zeros(2, 5), counts)
     order = inputs.mask_BT.sum(-1).argsort()  # 2 tokens of the short one, 4 of the long one
@@ -41,6 +42,6 @@ def test_every_token_keeps_what_belongs_to_it(layout: Layout) -> None:
     assert micro.fresh_BT[order].tolist() == [[False] * 5, [False] * 3 + [True] * 2]
     assert (inputs.sequences, inputs.tokens) == (2.0, 6.0)
     assert torch.equal(inputs.reference_logp_BT, torch.zeros(2, 5))  # still the policy itself
-    micro.reference_logp_BT = torch.ones(2, 5)
-    later = micro.inputs(torch.zeros(2, 5), counts)
+    whole.reference_logp_BT = torch.ones(2, 5)
+    later = whole.laid_out(policy, layout).inputs(torch.zeros(2, 5), counts)
     assert torch.equal(later.log_ratio_BT, -inputs.mask_BT.float())

@@ -333,7 +333,7 @@ def test_groups_are_shuffled_by_seed_and_iteration() -> None:
         module = module_of(of, minibatches_per_iteration=2, **settings)
         minibatches = module.minibatches(module.select_groups(batch), iteration)
         return [
-            sorted(tuple(row.tolist()) for micro in part for row in micro.batch.targets)
+            sorted(each.example.response_tokens for micro in part for each in micro.responses)
             for part in minibatches
         ]
 

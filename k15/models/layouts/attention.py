@@ -13,7 +13,7 @@ H heads, K key-value heads, D head dimension, B sequences of a bucket, L its lon
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any
 
@@ -27,19 +27,31 @@ from k15.types import SequencePlaces
 NAME = "k15_sequences"
 OTHER_KINDS = ("sliding_window", "softcap", "s_aux", "position_bias")
 """Arguments by which transformers' decoders ask for more than plain attention."""
-PLACES: ContextVar[SequencePlaces] = ContextVar("places")
-"""Of the batch in the model: not every decoder hands on to its attention what it is given."""
+IN_MODEL: ContextVar[tuple[Any, SequencePlaces]] = ContextVar("in_model")
+"""The model, and the places of the batch in it: not every decoder hands on to its attention what it
+is given.
+"""
 
 
 @contextmanager
 def attending_by_sequences(model: Any, places: SequencePlaces) -> Iterator[None]:
     """A model's decoder attends within the sequences of one row, for one forward pass."""
-    token = PLACES.set(places)
+    token = IN_MODEL.set((model, places))
     try:
         with attending(model, NAME, sequence_attention):
             yield
     finally:
-        PLACES.reset(token)
+        IN_MODEL.reset(token)
+
+
+def recomputing() -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
+    """Around what is computed now, and around the same once more in the backward pass, which runs
+    when the forward pass has ended, on a GPU in another thread (`context_fn` of
+    `torch.utils.checkpoint.checkpoint`).
+    """
+    under_way = IN_MODEL.get(None)
+    again = attending_by_sequences(*under_way) if under_way else nullcontext()
+    return nullcontext(), again
 
 
 def sequence_attention(
@@ -61,7 +73,7 @@ def sequence_attention(
             f"{type(module).__name__} attends with {extra[0]}={kwargs[extra[0]]}, which shared "
             "prompts leave out; set module.layout=bucketed"
         )
-    places = PLACES.get()
+    _, places = IN_MODEL.get()
     options: dict[str, Any] = {
         "is_causal": True,
         "scale": scaling,

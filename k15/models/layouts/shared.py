@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from k15.models.layouts.base import Name, check_budget, check_prompts
-from k15.models.layouts.targets import response_targets
+from k15.models.layouts.targets import response_targets, sent
 from k15.models.placeholders import joined
 from k15.types import Example, PackedBatch, SequencePlaces
 
@@ -79,18 +79,15 @@ class Shared:
         in_order = [parts[index] for index in range(len(examples))]
         before_S = np.array([prompt[-1] for prompt, _ in in_order])
         first_S = np.array([response.start for _, response in in_order])
-        targets = response_targets(examples, before_S, first_S)
-        source, target, mask = (torch.from_numpy(each).to(policy.device) for each in targets)
+        device = policy.device
         features = joined([prompt.features for prompt in prompts])
         return PackedBatch(
-            tokens=torch.tensor([tokens], device=policy.device),
-            positions=torch.cat(positions, -1).unsqueeze(-2).to(policy.device),
+            tokens=sent(torch.tensor([tokens]), device),
+            positions=sent(torch.cat(positions, -1).unsqueeze(-2), device),
             sequence_lengths=tuple(len(prompt) + len(response) for prompt, response in in_order),
-            places=sequence_places(in_order, policy.device),
-            features={name: value.to(policy.device) for name, value in features.items()},
-            source_index=source,
-            targets=target,
-            mask=mask,
+            places=sequence_places(in_order, device),
+            features={name: sent(value, device) for name, value in features.items()},
+            **response_targets(examples, before_S, first_S, device),
         )
 
 
@@ -136,7 +133,7 @@ def sequence_places(
     origin_N[place[first]] = np.arange(len(first))
     arrays = {"token_N": token_N, "first_T": place[first], "origin_N": origin_N}
     arrays |= {"copy_C": place[copies], "copied_C": token[copies]}
-    tensors = {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    tensors = {name: sent(torch.from_numpy(array), device) for name, array in arrays.items()}
     return SequencePlaces(buckets=shapes, **tensors)
 
 

@@ -34,23 +34,21 @@ def predicted(
     `ends_S` are the flat indices into B*L behind each sequence, which has `lengths` [S] tokens.
     """
     first_S = ends_S - np.array([len(example.response_tokens) for example in examples])
-    targets = response_targets(examples, first_S - 1, first_S)
-    source, target, mask = (torch.from_numpy(each).to(policy.device) for each in targets)
+    device = policy.device
     return PackedBatch(
-        tokens=tokens.to(policy.device),
-        positions=positions.to(policy.device),
+        tokens=sent(tokens, device),
+        positions=sent(positions, device),
         sequence_lengths=tuple(lengths),
-        features={name: value.to(policy.device) for name, value in features.items()},
-        source_index=source,
-        targets=target,
-        mask=mask,
+        places=None,
+        features={name: sent(value, device) for name, value in features.items()},
+        **response_targets(examples, first_S - 1, first_S, device),
     )
 
 
 def response_targets(
-    examples: Sequence[Example], before_S: np.ndarray, first_S: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """source_index, targets and mask of a `PackedBatch`, each [S, R].
+    examples: Sequence[Example], before_S: np.ndarray, first_S: np.ndarray, device: torch.device
+) -> dict[str, Tensor]:
+    """source_index, targets, mask and response_index of a `PackedBatch`.
 
     `before_S` are the flat indices of the prompts' last tokens, which predict the first response
     tokens; `first_S` those of the first response tokens, behind which the others follow.
@@ -62,7 +60,20 @@ def response_targets(
     targets_SR, mask_SR = np.zeros(real_SR.shape, dtype=np.int64), np.zeros_like(real_SR)
     targets_SR[real_SR] = np.concatenate([np.array(e.response_tokens, int) for e in examples])
     mask_SR[real_SR] = np.concatenate([_loss_mask(example) for example in examples])
-    return np.where(real_SR, source_SR, 0), targets_SR, mask_SR
+    arrays = {
+        "source_index": np.where(real_SR, source_SR, 0),
+        "targets": targets_SR,
+        "mask": mask_SR,
+        "response_index": np.flatnonzero(real_SR),
+    }
+    return {name: sent(torch.from_numpy(array), device) for name, array in arrays.items()}
+
+
+def sent(x: Tensor, device: torch.device | None) -> Tensor:
+    """On its way to the device, which nobody waits for: what it computes before need not be
+    done.
+    """
+    return x.to(device, non_blocking=True)
 
 
 def _loss_mask(example: Example) -> np.ndarray:
