@@ -1,12 +1,14 @@
 """One RL iteration of k15 beside one of TRL's GRPOTrainer, in CPU seconds.
 
     pip install -e ".[bench]"
-    python benchmarks/rl_step.py              both model sizes; --help lists the options
+    python benchmarks/rl_step.py                    both small sizes; --help lists the options
+    python benchmarks/rl_step.py --model FOLDER     a real model: a Hugging Face folder or name
 
-Both sides load the same weights and answer the same 32 problems 8 times each at temperature 1, in
-at most 128 new tokens; rewards are random, so that every group counts; one optimizer step is taken
-on the 256 responses. Weights are random and the learning rate is tiny: responses end where chance
-says, and all iterations are equally much work. k15 runs as train.py runs it, Lightning included.
+Both sides load the same weights and answer the same problems 8 times each at temperature 1;
+rewards are random, so that every group counts; one optimizer step is taken on all responses. The
+small sizes have random weights and make 24 (32 problems, at most 128 new tokens), a real model its
+own and word problems (4 problems, at most 48). The learning rate is tiny: all iterations are
+equally much work. k15 runs as train.py runs it, Lightning included.
 
 Each side runs in processes of its own, by turns, one thread each. An iteration is counted from the
 end of the one before to its own end, so nothing is left out but the first, which warms up. After
@@ -24,8 +26,10 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial, wraps
 from importlib.util import find_spec
+from pathlib import Path
 from random import Random
 from statistics import median
 from typing import Any
@@ -45,23 +49,17 @@ from k15.problems.sources import TaskSource
 from k15.rewards.base import RewardCallback
 from k15.rollouts.plan import RolloutPlan
 from k15.sizes import Sizes
+from k15.tasks.base import Task
 from k15.tasks.make24 import Make24
+from k15.tasks.word_problems import WordProblems
 from k15.types import Experience, Problem, RolloutGroup
 
 Run = dict[str, Any]
 SIDES = ("k15", "TRL")
-SIZES = Sizes(problems_per_iteration=32, samples_per_problem=8, minibatches_per_iteration=1)
-RESPONSES = SIZES.problems_per_iteration * SIZES.samples_per_problem
-NEW_TOKENS = 128
 LEARNING_RATE = 1e-6
-TIMED = {"115k": 6, "2m": 2}  # iterations per process
 OBJECTIVES: dict[str, tuple[Any, Any]] = {
     "grpo": (partial(grpo, kl_weight=0.0), standardized),
     "mirror_descent": (partial(mirror_descent, tau=0.5), mean_baseline),
-}
-TRL_FASTEST: dict[str, dict[str, Any]] = {  # of micro-batches of 32 to 256, both caches
-    "115k": {"gradient_accumulation_steps": 8, "cache_implementation": "static"},
-    "2m": {"gradient_accumulation_steps": 8},
 }
 OPERATORS = {  # parts of their names in torch; the first group with one that fits counts
     "attention": ("attention", "bmm"),
@@ -72,6 +70,56 @@ OPERATORS = {  # parts of their names in torch; the first group with one that fi
         *("norm", "mul", "add", "sub", "div", "neg", "pow", "mean", "sum", "sqrt", "silu"),
     ),
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What both sides do with a model."""
+
+    timed: int
+    """Iterations per process, behind one that warms up."""
+    trl: dict[str, Any]
+    """TRL's fastest settings, of several micro-batches and both caches."""
+    task: Task
+    problems: int
+    samples: int = 8
+    new_tokens: int
+
+    @property
+    def sizes(self) -> Sizes:
+        return Sizes(
+            problems_per_iteration=self.problems,
+            samples_per_problem=self.samples,
+            minibatches_per_iteration=1,
+        )
+
+    @property
+    def responses(self) -> int:
+        return self.problems * self.samples
+
+    @property
+    def source(self) -> TaskSource:
+        """The problems of both sides."""
+        return TaskSource(self.task, train_problems=self.problems, held_out_problems=1)
+
+
+MAKE24 = partial(Work, task=Make24(), problems=32, new_tokens=128)
+STATIC = {"gradient_accumulation_steps": 8, "cache_implementation": "static"}
+SMALL = {
+    "115k": MAKE24(timed=6, trl=STATIC),
+    "2m": MAKE24(timed=2, trl={"gradient_accumulation_steps": 8}),
+}
+REAL = Work(
+    timed=1,
+    trl={"gradient_accumulation_steps": 4},
+    task=WordProblems(levels=[1, 2]),
+    problems=4,
+    new_tokens=48,
+)
+
+
+def work_of(model: str) -> Work:
+    return SMALL.get(model, REAL)
 
 
 class Clock:
@@ -127,17 +175,12 @@ class RandomReward(RewardCallback):
         return [self.random.random() for _ in group.rollouts]
 
 
-def problem_source() -> TaskSource:
-    """The problems of both sides."""
-    return TaskSource(Make24(), train_problems=SIZES.problems_per_iteration, held_out_problems=1)
-
-
 def fresh_policy(size: str) -> Policy:
     """The default policy, or a Qwen2 of 2M parameters with its vocabulary; random weights."""
     from transformers import Qwen2Config, Qwen2ForCausalLM
 
     torch.manual_seed(0)
-    tiny = tiny_policy(words=problem_source().words)
+    tiny = tiny_policy(words=Make24().words)
     if size == "115k":
         return tiny
     config = Qwen2Config(
@@ -162,15 +205,16 @@ def run_k15(folder: str, size: str, seed: int, objective: str) -> Run:
     from lightning.pytorch.callbacks import LambdaCallback
 
     seed_everything(seed, verbose=False)
+    work = work_of(size)
     policy, reward = load_policy(folder), RandomReward(seed)
     engine = TransformersEngine(policy)
     datamodule = RLDataModule(
         policy=policy,
-        source=problem_source(),
+        source=work.source,
         engine=engine,
         sampler=InOrder(),
         rewards={"random": reward},
-        plan=RolloutPlan(sizes=SIZES, max_response_tokens=NEW_TOKENS, seed=seed),
+        plan=RolloutPlan(sizes=work.sizes, max_response_tokens=work.new_tokens, seed=seed),
     )
     loss, advantage = OBJECTIVES[objective]
     module = RLModule(
@@ -179,9 +223,9 @@ def run_k15(folder: str, size: str, seed: int, objective: str) -> Run:
         loss=loss,
         advantage=advantage,
         learning_rate=LEARNING_RATE,
-        sizes=SIZES,
+        sizes=work.sizes,
     )
-    clock, profile, experiences = Clock(), Profile(TIMED[size] + 1), list[Experience]()
+    clock, profile, experiences = Clock(), Profile(work.timed + 1), list[Experience]()
     clock.watch(datamodule.collector, "run", "rollout")
 
     def end_of_iteration(trainer: Trainer, *_: Any) -> None:
@@ -197,7 +241,7 @@ def run_k15(folder: str, size: str, seed: int, objective: str) -> Run:
     trainer = Trainer(
         accelerator="cpu",
         devices=1,
-        max_epochs=TIMED[size] + 2,
+        max_epochs=work.timed + 2,
         limit_val_batches=0,
         logger=False,
         enable_checkpointing=False,
@@ -209,7 +253,7 @@ def run_k15(folder: str, size: str, seed: int, objective: str) -> Run:
     return {
         "iterations": clock.iterations[1:-1],
         "profile": profile.shares,
-        "floor": median(floor_seconds(policy, experience) for experience in experiences[1:-1]),
+        "floor": median(floor_seconds(policy, each, work.responses) for each in experiences[1:-1]),
     }
 
 
@@ -219,7 +263,7 @@ def run_trl(folder: str, size: str, seed: int, objective: str) -> Run:
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    work, tokenizer = work_of(size), AutoTokenizer.from_pretrained(folder)
     clock, random, tokens = Clock(), Random(seed), list[int]()
 
     def reward(completion_ids: list[list[int]], **_: Any) -> list[float]:
@@ -232,17 +276,16 @@ def run_trl(folder: str, size: str, seed: int, objective: str) -> Run:
 
     prompts = [
         tokenizer.apply_chat_template(problem.prompt, tokenize=False, add_generation_prompt=True)
-        for problem in problem_source().train
+        for problem in work.source.train
     ]
-    settings = TRL_FASTEST[size]
     with tempfile.TemporaryDirectory() as output:
         config = GRPOConfig(
             output_dir=output,
-            max_steps=TIMED[size] + 1,
+            max_steps=work.timed + 1,
             learning_rate=LEARNING_RATE,
-            per_device_train_batch_size=RESPONSES // settings["gradient_accumulation_steps"],
-            num_generations=SIZES.samples_per_problem,
-            max_completion_length=NEW_TOKENS,
+            per_device_train_batch_size=work.responses // work.trl["gradient_accumulation_steps"],
+            num_generations=work.samples,
+            max_completion_length=work.new_tokens,
             loss_type="grpo",
             beta=0.0,
             use_cpu=True,
@@ -252,7 +295,7 @@ def run_trl(folder: str, size: str, seed: int, objective: str) -> Run:
             report_to="none",
             disable_tqdm=True,
             seed=seed,
-            **settings,
+            **work.trl,
         )
         trainer = GRPOTrainer(
             model=AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32),
@@ -302,7 +345,7 @@ def operator_group(name: str) -> str:
     return "views, allocation, autograd"
 
 
-def floor_seconds(policy: Policy, experience: Experience) -> float:
+def floor_seconds(policy: Policy, experience: Experience, responses: int) -> float:
     """CPU seconds of an iteration's floating-point operations at the rate of large products.
 
     2 per parameter and token forward (the tied embedding counts as the output embedding), 4 per
@@ -324,7 +367,7 @@ def floor_seconds(policy: Policy, experience: Experience) -> float:
         generated += products + attention(0, prompt) + sum(attention(prompt, end) for end in ends)
         trained += 3 * (products + sum(attention(0, end) for end in ends))
     sizes = config.hidden_size, config.intermediate_size
-    return generated / product_rate(RESPONSES, *sizes) + trained / product_rate(4096, *sizes)
+    return generated / product_rate(responses, *sizes) + trained / product_rate(4096, *sizes)
 
 
 def product_rate(rows: int, inner: int, columns: int) -> float:
@@ -340,8 +383,10 @@ def product_rate(rows: int, inner: int, columns: int) -> float:
 def measure(size: str, repetitions: int, objective: str) -> dict[str, list[Run]]:
     """Processes of both sides, by turns."""
     runs: dict[str, list[Run]] = {side: [] for side in SIDES}
-    with tempfile.TemporaryDirectory() as folder:
-        fresh_policy(size).save(folder)
+    with tempfile.TemporaryDirectory() as fresh:
+        folder = fresh if size in SMALL else size
+        if size in SMALL:
+            fresh_policy(size).save(folder)
         for seed in range(repetitions):
             for side in SIDES:
                 print(f"{size}: {side}, {seed + 1} of {repetitions}", file=sys.stderr)
@@ -357,7 +402,7 @@ def run_process(arguments: Sequence[str]) -> Run:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=1800,
+        timeout=7200,
     )
     if ended.returncode:
         raise SystemExit(f"{' '.join(arguments)} failed:\n{ended.stderr}")
@@ -366,7 +411,7 @@ def run_process(arguments: Sequence[str]) -> Run:
 
 def report(size: str, runs: dict[str, list[Run]]) -> None:
     """The figures of one model size."""
-    print(f"\n{size} parameters: CPU seconds per iteration, one thread, median (min-max)")
+    print(f"\n{size}: CPU seconds per iteration, one thread, median (min-max)")
     print(f"{'':5}{'iteration':20}{'rollout':>8}{'train':>8}{'tokens':>8}{'per CPU-s':>11}")
     for side, processes in runs.items():
         report_side(side, [each for process in processes for each in process["iterations"]])
@@ -426,9 +471,15 @@ def spread(values: Sequence[float]) -> str:
     return f"{median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
+def found(model: str) -> str:
+    """A size, a name on the hub, or a folder, which may lie in `models`."""
+    inside = Path("models", model)
+    return str(inside) if inside.is_dir() and not Path(model).is_dir() else model
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", choices=(*TIMED, "both"), default="both")
+    parser.add_argument("--model", default="both", help="115k, 2m, both, or a folder or name")
     parser.add_argument("--repetitions", type=int, default=2, help="processes of each side")
     parser.add_argument("--objective", choices=OBJECTIVES, default="grpo", help="k15's; TRL: GRPO")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)  # side, folder, seed
@@ -441,7 +492,7 @@ def main() -> None:
         run = run_k15 if side == "k15" else run_trl
         print(json.dumps(run(folder, arguments.model, int(seed), arguments.objective)))
         return
-    for size in TIMED if arguments.model == "both" else (arguments.model,):
+    for size in SMALL if arguments.model == "both" else (found(arguments.model),):
         report(size, measure(size, arguments.repetitions, arguments.objective))
 
 

@@ -58,7 +58,11 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         for i in range(9)
     ]
     (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
+    recipe = [f"model.path={folder}/model", f"data.path={folder}/sums.jsonl", *ON_A_CPU]
     return {
+        **{name: [*recipe, "trainer.devices=1"] for name in NAMES if "=qwen" in name},
+        "experiment=qwen2_5_vl_3b": [*recipe, "data.fields.images=null"],
+        "experiment=qwen2_5_vl_3b_8gpus": [*recipe, "data.fields.images=null", "trainer.devices=1"],
         "model=hf": [f"model.path={folder}/model"],
         "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
