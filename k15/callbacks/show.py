@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby, islice
+from typing import Any, Protocol
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
@@ -13,6 +14,17 @@ from k15.types import Example, Problem
 OPEN, CLOSE = "⟦", "⟧"
 
 
+class TrainingData(Protocol):
+    """What is shown: problems, or batches of examples."""
+
+    @property
+    def train(self) -> Sequence[Any]:
+        """Everything, once the data is set up."""
+
+    def train_dataloader(self) -> Any:
+        """Sized, of lists of examples; nobody asks for it where `train` are problems."""
+
+
 class Show(Callback):
     """Prints of the first `batches` so many `sequences`, with the tokens in the loss between ⟦ and
     ⟧, or where problems are trained on, as in RL, the first `problems` as prompts; then ends the
@@ -20,13 +32,19 @@ class Show(Callback):
     """
 
     def __init__(
-        self, policy: Policy, batches: int = 2, sequences: int = 8, problems: int = 4
+        self,
+        policy: Policy,
+        datamodule: TrainingData,
+        batches: int = 2,
+        sequences: int = 8,
+        problems: int = 4,
     ) -> None:
         numbers = {"batches": batches, "sequences": sequences, "problems": problems}
         for name, value in numbers.items():
             if value < 1:
                 raise ValueError(f"callbacks.show.{name}={value}: must be at least 1")
         self.policy = policy
+        self.datamodule = datamodule
         self.batches = batches
         self.sequences = sequences
         self.problems = problems
@@ -34,24 +52,23 @@ class Show(Callback):
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Behind that of the data."""
         if trainer.is_global_zero:
-            print("\n".join(self.lines(trainer.datamodule)), flush=True)  # type: ignore[attr-defined]
+            print("\n".join(self.lines()), flush=True)
         raise SystemExit(0)
 
-    def lines(self, data: object) -> Iterator[str]:
-        """What there is to see of a data module that is set up."""
-        train: Sequence[Example | Problem] = data.train  # type: ignore[attr-defined]
+    def lines(self) -> Iterator[str]:
+        """What there is to see."""
+        train = self.datamodule.train
         if isinstance(train[0], Problem):
             yield from self._of_problems(islice(train, self.problems), len(train))
             return
-        batches = data.train_dataloader()  # type: ignore[attr-defined]
+        batches = self.datamodule.train_dataloader()
         for number, batch in enumerate(islice(batches, self.batches), 1):
             yield f"batch {number} of {len(batches)}: {len(batch)} sequences"
             for place, example in enumerate(batch[: self.sequences], 1):
                 yield from self._of_example(f"batch {number}, sequence {place}", example)
 
-    def _of_problems(self, problems: Iterator[Example | Problem], number: int) -> Iterator[str]:
+    def _of_problems(self, problems: Iterator[Problem], number: int) -> Iterator[str]:
         for problem in problems:
-            assert isinstance(problem, Problem)
             tokens = self.policy.encode(problem)
             length = self.policy.length(tokens, problem.images)
             yield (

@@ -29,7 +29,7 @@ def test_the_first_batch_is_printed_and_nothing_is_trained(capsys) -> None:
     trainer = Trainer(
         accelerator="cpu", logger=False, enable_checkpointing=False, max_epochs=1,
         enable_progress_bar=False, enable_model_summary=False,
-        callbacks=[Show(policy, batches=1, sequences=1)],
+        callbacks=[Show(policy, data, batches=1, sequences=1)],
     )  # fmt: skip
     with pytest.raises(SystemExit) as ended:
         trainer.fit(LanguageModule(policy, learning_rate=1e-2), data)
@@ -53,7 +53,7 @@ def test_the_first_batch_is_printed_and_nothing_is_trained(capsys) -> None:
 def test_of_problems_the_prompts_are_printed() -> None:
     source = TaskSource(Make24(levels=[1], modality="image"), held_out_problems=5)
     policy = tiny_policy(words=source.words, modality="image", hidden_size=32, layers=1)
-    first, prompt, *others = Show(policy, problems=2).lines(source)
+    first, prompt, *others = Show(policy, source, problems=2).lines()
     problem = source.train[0]
     length = policy.length(policy.encode(problem), problem.images)
     assert first.startswith(
@@ -63,5 +63,6 @@ def test_of_problems_the_prompts_are_printed() -> None:
 
 
 def test_nothing_to_show_is_refused() -> None:
+    source = TaskSource(Make24(levels=[1]), held_out_problems=5)
     with pytest.raises(ValueError, match=r"callbacks\.show\.batches=0: must be at least 1"):
-        Show(tiny_policy(context=64), batches=0)
+        Show(tiny_policy(context=64), source, batches=0)
