@@ -78,6 +78,25 @@ class MicroBatch:
         """Ids of the problems that are answered."""
         return list(dict.fromkeys(response.problem for response in self.responses))
 
+    def halves(self) -> list[MicroBatch]:
+        """Half of the responses each, the second one with more where they are odd; one alone stays
+        as it is.
+        """
+        middle = len(self.responses) // 2
+        parts = (slice(0, middle), slice(middle, None))
+        return [self._part(part) for part in parts if self.responses[part]]
+
+    def whole(self) -> list[MicroBatch]:
+        """As it is."""
+        return [self]
+
+    def _part(self, part: slice) -> MicroBatch:
+        responses, reference_BT = self.responses[part], self.reference_logp_BT
+        if reference_BT is not None:
+            longest = max(len(each.example.response_tokens) for each in responses)
+            reference_BT = reference_BT[part, :longest]
+        return MicroBatch(responses=responses, reference_logp_BT=reference_BT)
+
     def laid_out(self, policy: Policy, layout: Layout) -> LaidOut:
         """Its tensors, pictures included."""
         rows, device = self.responses, policy.device
@@ -121,6 +140,14 @@ def cut(
     """Every response once, under the token budget."""
     plan = layout.plan(policy, [each.example for each in responses], tokens_per_microbatch)
     return [MicroBatch(responses=[responses[index] for index in chosen]) for chosen in plan]
+
+
+def mismatch(inputs: LossInputs, fresh_BT: Tensor) -> Tensor:
+    """Σ |log π_i as the trainer computes it − as the engine reported it| in nats, over tokens that
+    π_i sampled: what older weights sampled would differ for another reason.
+    """
+    difference_BT = (inputs.reference_logp_BT - inputs.engine_logp_BT).abs()
+    return torch.where(fresh_BT, difference_BT, 0.0).sum()
 
 
 def padded(rows: Sequence[Tensor], width: int) -> Tensor:

@@ -13,25 +13,26 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from k15.config.errors import ConfigError
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
 from k15.learning_rates import Rate
 from k15.losses.advantages import carries_signal, check_advantage
-from k15.losses.policy_loss import LossInputs, PolicyLoss
+from k15.losses.policy_loss import PolicyLoss
 from k15.models.layouts.choice import Choice, choose_layout
 from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.modules.divergence import KLToStart
-from k15.modules.micro_batches import LaidOut, MicroBatch, cut, response
+from k15.modules.micro_batches import LaidOut, MicroBatch, cut, mismatch, response
+from k15.modules.out_of_memory import lower, with_halves
 from k15.modules.step_sizes import OptimizerState, StepSizes
 from k15.progress import phase
 from k15.sizes import Sizes
@@ -128,9 +129,8 @@ class RLModule(PolicyModule, StepsWithinBatch):
         means = {name: sum(values) / len(values) for name, values in sums.items()}
         figures = {**means, "steps": len(minibatches), **learning_figures(optimizer, groups)}
         if self.kl_to_start and minibatches:
-            figures["kl_to_start"] = self.kl_to_start(
-                map(self.laid_out, minibatches[0]), self.logps
-            )
+            laid_out = (micro.laid_out(self.policy, self.layout) for micro in minibatches[0])
+            figures["kl_to_start"] = self.kl_to_start(laid_out, self.logps)
         self.log_iteration(experience, groups, figures, time.perf_counter() - started)
 
     def select_groups(self, experience: Experience) -> list[Credited]:
@@ -188,18 +188,26 @@ class RLModule(PolicyModule, StepsWithinBatch):
         budget = self.sizes.tokens_per_microbatch
         return cut(self.policy, responses, budget, self.layout)
 
-    def laid_out(self, micro: MicroBatch) -> LaidOut:
-        """On the device."""
-        return micro.laid_out(self.policy, self.layout)
+    def within_memory(self, go_through: Callable[..., Any], minibatch: list[MicroBatch]) -> Any:
+        """One micro-batch after the other, in halves where that takes less; not on several ranks,
+        which have to go through as many as each other.
+        """
+        halves = MicroBatch.halves if self.trainer.world_size == 1 else MicroBatch.whole
+        budget, chunk = self.sizes.tokens_per_microbatch, self.tokens_per_chunk
+        sizes = (f"sizes.tokens_per_microbatch={budget}", f"tokens_per_chunk={chunk}")
+        return with_halves(go_through, minibatch, halves, lower(*sizes, "data.max_response_tokens"))
 
     @torch.no_grad()
     def add_references(self, minibatches: list[list[MicroBatch]]) -> None:
         """log π_i of every response token, before the first optimizer step."""
         with phase("reference", len(minibatches), " minibatches") as progress:
             for minibatch in minibatches:
-                for micro in minibatch:
-                    micro.reference_logp_BT = self.logps(self.laid_out(micro))
+                self.within_memory(self._add_references, minibatch)
                 progress.update()
+
+    def _add_references(self, micro_batches: Iterable[MicroBatch]) -> None:
+        for micro in micro_batches:
+            micro.reference_logp_BT = self.logps(micro.laid_out(self.policy, self.layout))
 
     def minibatch_step(self, optimizer: Any, minibatch: list[MicroBatch]) -> dict[str, float]:
         """Accumulate the gradient over the micro-batches, clip it, take one step."""
@@ -209,24 +217,34 @@ class RLModule(PolicyModule, StepsWithinBatch):
             "tokens": self.across_ranks(float(sum(each.mask_T.sum() for each in responses))),
         }
         fresh = self.across_ranks(float(sum((r.mask_T & r.fresh_T).sum() for r in responses)))
-        metrics: dict[str, Any] = {}  # read once, behind the step: reading waits for the device
-        optimizer.zero_grad()
-        for micro in minibatch:
-            self.under_way = micro.problems
-            laid_out = self.laid_out(micro)
-            inputs = laid_out.inputs(self.logps(laid_out), counts)
-            micro.reference_logp_BT = inputs.reference_logp_BT
-            loss, parts = self.loss(inputs)
-            self.manual_backward(loss * self.trainer.world_size)  # DDP averages over ranks
-            parts = {**parts, "loss": loss.detach()}
-            if fresh:
-                parts["engine_mismatch"] = mismatch(inputs, laid_out.fresh_BT) / fresh
-            for name, value in parts.items():
-                metrics[name] = metrics.get(name, 0.0) + value
-        norm = torch.nn.utils.clip_grad_norm_(self.trained_parameters(), self.gradient_clip)
+
+        def gathered(micro_batches: Iterable[MicroBatch]) -> dict[str, Any]:
+            optimizer.zero_grad()
+            sums: dict[str, Any] = {}  # read once, behind the step: reading waits for the device
+            for micro in micro_batches:
+                for name, value in self.add_gradient(micro, counts).items():
+                    sums[name] = sums.get(name, 0.0) + value
+            return sums
+
+        metrics = self.within_memory(gathered, minibatch)
+        mismatched = metrics.pop("engine_mismatch")
+        if fresh:
+            metrics["engine_mismatch"] = mismatched / fresh
+        parameters = self.trained_parameters()
+        metrics["gradient_norm"] = nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
         optimizer.step()
-        metrics["gradient_norm"] = norm
         return {name: float(value) for name, value in metrics.items()}
+
+    def add_gradient(self, micro: MicroBatch, counts: dict[str, float]) -> dict[str, Tensor]:
+        """Add a micro-batch's gradient to what is there; returns its share of the figures."""
+        self.under_way = micro.problems
+        laid_out = micro.laid_out(self.policy, self.layout)
+        inputs = laid_out.inputs(self.logps(laid_out), counts)
+        micro.reference_logp_BT = inputs.reference_logp_BT
+        loss, parts = self.loss(inputs)
+        self.manual_backward(loss * self.trainer.world_size)  # DDP averages over ranks
+        mismatched = mismatch(inputs, laid_out.fresh_BT)
+        return {**parts, "loss": loss.detach(), "engine_mismatch": mismatched}
 
     def logps(self, micro: LaidOut) -> Tensor:
         """[B, T] log-probabilities of the response tokens under the current weights."""
@@ -274,14 +292,6 @@ class RLModule(PolicyModule, StepsWithinBatch):
     def on_validation_start(self) -> None:
         """Validation sees the newest weights."""
         sync(self.engine, self.model, weights_version(self.trainer))
-
-
-def mismatch(inputs: LossInputs, fresh_BT: Tensor) -> Tensor:
-    """Σ |log π_i as the trainer computes it − as the engine reported it| in nats, over tokens that
-    π_i sampled: what older weights sampled would differ for another reason.
-    """
-    difference_BT = (inputs.reference_logp_BT - inputs.engine_logp_BT).abs()
-    return torch.where(fresh_BT, difference_BT, 0.0).sum()
 
 
 def learning_figures(optimizer: Any, groups: Sequence[Credited]) -> dict[str, float]:

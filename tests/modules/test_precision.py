@@ -198,7 +198,7 @@ def test_numbers_of_the_loss_are_float32_whatever_the_default() -> None:
     try:
         credited = module.select_groups(rl.experience(of, rl.REWARDS))
         (((micro, *_),), *_) = [module.minibatches(credited, 1)]
-        micro = module.laid_out(micro)
+        micro = micro.laid_out(module.policy, module.layout)
         logp_BT = module.logps(micro)
     finally:
         torch.set_default_dtype(torch.float32)
