@@ -47,7 +47,7 @@ def assemble(config: DictConfig) -> tuple[Any, Any, Any, Any]:
     parts = Parts(config)
     parts["words"] = parts["source"].words
     parts["engine"] = engine = OnDemandEngine(lambda: parts.build(config.engine))
-    callbacks = {**parts.get("rewards", {}), **parts.build(config.callbacks)}
+    callbacks = {**parts.get("rewards", {}), **(parts.build(config.callbacks) or {})}
     parts["callbacks"] = [*callbacks.values()]
     parts["logger"] = parts.build(config.logger) or False
     nodes = (config.trainer, config.module, config.datamodule)

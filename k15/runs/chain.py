@@ -19,10 +19,15 @@ from k15.runs.resume import resumed
 from k15.runs.settings import digest, settings
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
+ORIGINS = {"start_from": "model.path", "average_with": "trainer.short"}
+"""What names a stage (or a folder) whose weights are needed: where their path goes."""
 
 
-def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
-    """The configurations to train in order: missing earlier stages first, the asked one last.
+def stages_to_run(
+    argv: Sequence[str], planned: Sequence[DictConfig] = ()
+) -> list[DictConfig]:
+    """The configurations to train in order: missing earlier stages first, the asked one last. Those
+    that are `planned` already are not missing.
 
     Raises ConfigError if a real model's earlier stage is missing, or a checkpoint to resume from.
     """
@@ -32,9 +37,15 @@ def stages_to_run(argv: Sequence[str]) -> list[DictConfig]:
         return [resumed(config)]
     if config.run_dir is not None:
         check_unused(Path(config.run_dir))
-    judges = reward_models(config, argv)
-    earlier = [*judges, *([] if config.start_from is None else start(config, argv))]
+    earlier = reward_models(config, argv)
+    for origin in origins(config):
+        earlier += start(config, argv, origin, [*planned, *earlier])
     return [*earlier, new_run(config, argv)]
+
+
+def origins(config: DictConfig) -> list[str]:
+    """Which of `ORIGINS` the stage has."""
+    return [origin for origin in ORIGINS if config.get(origin) is not None]
 
 
 def check_parts(config: DictConfig) -> None:
@@ -51,34 +62,40 @@ def check_parts(config: DictConfig) -> None:
         raise ConfigError(str(error)) from error
 
 
-def start(config: DictConfig, argv: Sequence[str]) -> list[DictConfig]:
-    """Point `config.model.path` at the weights to start from; return the stages to train before."""
-    if Path(config.start_from).is_dir():
-        fill(config, "model.path", str(config.start_from))
+def start(
+    config: DictConfig, argv: Sequence[str], origin: str, planned: Sequence[DictConfig]
+) -> list[DictConfig]:
+    """Point the config at the weights that `origin` names; return the stages to train before."""
+    named, address = config[origin], ORIGINS[origin]
+    if Path(named).is_dir():
+        fill(config, address, str(named))
         return []
-    if config.model._target_ == BUILT_IN and config.model.path is not None:
-        return []  # model.path already says which weights
-    if not (ROOT / "stage" / f"{config.start_from}.yaml").is_file():
-        raise ConfigError(
-            f"start_from={config.start_from!r} is neither a stage nor a folder with a model"
-        )
-    before = earlier_argv(config, argv)
-    found = find_model(config.outputs, config.start_from, weights_fingerprint(before))
+    if config.model._target_ == BUILT_IN and OmegaConf.select(config, address) is not None:
+        return []  # the path already says which weights
+    if not (ROOT / "stage" / f"{named}.yaml").is_file():
+        raise ConfigError(f"{origin}={named!r} is neither a stage nor a folder with a model")
+    before = earlier_argv(config, argv, origin)
+    wanted, folder = weights_fingerprint(before), config.get("start_at") or "model"
+    found = find_model(config.outputs, named, wanted, folder)
     if found is not None:
         print(f"stage={stage(config)} starts from {found}")
-        fill(config, "model.path", str(found))
+        fill(config, address, str(found))
+        return []
+    runs = [one.run_dir for one in planned if one.fingerprint == wanted]
+    if runs:
+        fill(config, address, f"{runs[0]}/{folder}")
         return []
     if config.model._target_ != BUILT_IN:
         raise ConfigError(
-            f"stage={stage(config)} starts from the weights of stage={config.start_from}, which "
+            f"stage={stage(config)} starts from the weights of stage={named}, which "
             "are not there yet.\n"
             f"Run first: python train.py {' '.join(before)}\n"
-            "or give a folder: start_from=<folder>, or start_from=null to start from model.path "
+            f"or give a folder: {origin}=<folder>, or {origin}=null to start from model.path "
             "itself"
         )
-    print(f"stage={stage(config)} starts from stage={config.start_from}, which is trained first")
-    stages = stages_to_run(before)
-    fill(config, "model.path", f"{stages[-1].run_dir}/model")
+    print(f"stage={stage(config)} starts from stage={named}, which is trained first")
+    stages = stages_to_run(before, planned)
+    fill(config, address, f"{stages[-1].run_dir}/{folder}")
     return stages
 
 
@@ -117,12 +134,14 @@ def fill(config: DictConfig, key: str, path: str) -> None:
     OmegaConf.update(config, key, path)
 
 
-def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
-    """The command line of the stage this one starts from: what it inherits of this one.
+def earlier_argv(
+    config: DictConfig, argv: Sequence[str], origin: str = "start_from"
+) -> list[str]:
+    """The command line of a stage this one starts from: what it inherits of this one.
 
     A choice that a file brought along (the task of `rewards=code`) is named there.
     """
-    before = f"stage={config.start_from}"
+    before = f"stage={config[origin]}"
     inherited = chosen(argv, config.inherits)
     named = {argument.partition("=")[0] for argument in inherited}
     usual = load("train", [before]).choices
@@ -131,7 +150,8 @@ def earlier_argv(config: DictConfig, argv: Sequence[str]) -> list[str]:
         for group, choice in config.choices.items()
         if group in config.inherits and group not in named and choice != usual.get(group)
     ]
-    return [before, *brought, *inherited, *config.start_with]
+    more = config.start_with if origin == "start_from" else []
+    return [before, *brought, *inherited, *more]
 
 
 def chosen(argv: Sequence[str], keys: Sequence[str]) -> list[str]:
@@ -142,17 +162,19 @@ def chosen(argv: Sequence[str], keys: Sequence[str]) -> list[str]:
 def weights_fingerprint(argv: Sequence[str]) -> str:
     """Hash of everything the weights of a stage depend on, the stages before it included."""
     config = load("train", argv)
-    own = digest(settings(config))
-    if config.start_from is None or Path(config.start_from).is_dir():
-        return own
-    return f"{own}-{weights_fingerprint(earlier_argv(config, argv))[:10]}"
+    before = [
+        weights_fingerprint(earlier_argv(config, argv, origin))[:10]
+        for origin in origins(config)
+        if not Path(config[origin]).is_dir()
+    ]
+    return "-".join([digest(settings(config)), *before])
 
 
-def find_model(outputs: str, stage: str, wanted: str) -> Path | None:
-    """The newest finished run of a stage with this fingerprint."""
+def find_model(outputs: str, stage: str, wanted: str, folder: str = "model") -> Path | None:
+    """The folder of weights in the newest finished run of a stage with this fingerprint."""
     for mark in sorted(Path(outputs, stage).glob("*/fingerprint"), reverse=True):
-        if mark.read_text() == wanted and (mark.parent / "model").is_dir():
-            return mark.parent / "model"
+        if mark.read_text() == wanted and (mark.parent / folder).is_dir():
+            return mark.parent / folder
     return None
 
 
