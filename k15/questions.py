@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from k15.types import Message, Problem
@@ -51,6 +52,19 @@ def parts_of(message: Message) -> Sequence[Mapping[str, str]]:
     """The content of a message as a list of parts."""
     content = message["content"]
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+
+def instructed(problem: Problem, instruction: str) -> Problem:
+    """The problem with an instruction behind its last message."""
+    if not instruction:
+        return problem
+    *before, last = problem.prompt
+    content = last["content"]
+    if isinstance(content, str):
+        content = f"{content}\n{instruction}"
+    else:
+        content = [*content, {"type": "text", "text": f"\n{instruction}"}]
+    return replace(problem, prompt=(*before, {**last, "content": content}))
 
 
 def is_held_out(fingerprint: str, one_in: int) -> bool:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from k15.evaluation.benchmark import Benchmark
+from k15.problems.curation.contamination import asked
 from k15.problems.sources import ProblemSource
-from k15.questions import fingerprint_of
-from k15.types import Problem
 
 LISTED = 5  # problems that are named one by one
 
@@ -17,7 +16,8 @@ LISTED = 5  # problems that are named one by one
 class BenchmarkOverlap(Callback):
     """Warns once, before training, of questions in text that are in both.
 
-    Questions with pictures are not compared: the same picture may be stored in many ways.
+    Questions with pictures are not compared: the same picture may be stored in many ways. What is
+    asked in other words `k15.problems.curation` finds, before there is a run.
     """
 
     def __init__(
@@ -40,8 +40,3 @@ class BenchmarkOverlap(Callback):
                     f"its score says little: {', '.join(ids[:LISTED])}{more}",
                     flush=True,
                 )
-
-
-def asked(problems: Iterable[Problem]) -> dict[str, str]:
-    """Ids of the problems in text, by what they ask."""
-    return {fingerprint_of(problem): problem.id for problem in problems if not problem.images}

@@ -16,11 +16,13 @@ from typing import Any
 
 from k15.engines.protocol import RolloutEngine
 from k15.evaluation.benchmark import Benchmark
-from k15.evaluation.generation import Codec, Generation, Open
+from k15.evaluation.generation import Generation, Open
 from k15.evaluation.grading import Grading
 from k15.evaluation.prompting.base import Prompting, Reply
-from k15.evaluation.samples import Journal, Key, Response, Sample, read
+from k15.evaluation.samples import Key, Response, Sample
 from k15.graders.base import GraderFailure
+from k15.journal import Journal, read
+from k15.models.codec import Codec
 from k15.progress import phase
 from k15.types import Problem
 

@@ -7,11 +7,11 @@ thread. What all of them ask goes to the engine together, in calls of equal temp
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 from k15.config.errors import ConfigError
 from k15.engines.protocol import Request, RolloutEngine, Sampling, seed_of
@@ -19,25 +19,13 @@ from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.prompting.base import Ask, Reply, Solving
 from k15.evaluation.samples import Key
 from k15.graders.base import GraderFailure, retried
+from k15.models.codec import Codec
 from k15.progress import waiting_for
 from k15.types import Problem
 
 SHORTEST = 16  # tokens of a response that the context must leave room for
 SILENCE = 600.0  # seconds that a prompting mode's own work may take
 Finished = Callable[[Key, "Reply | GraderFailure"], None]
-
-
-class Codec(Protocol):
-    """Between problems and token ids; `k15.models.policy.Policy` is one."""
-
-    @property
-    def context(self) -> int: ...
-
-    def encode(self, problem: Problem) -> tuple[int, ...]: ...
-
-    def decode(self, tokens: Sequence[int]) -> str: ...
-
-    def length(self, tokens: Sequence[int], images: Sequence[Any] = ()) -> int: ...
 
 
 @dataclass(slots=True)

@@ -9,8 +9,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict
 
 from k15.evaluation.benchmark import Benchmark
-from k15.evaluation.samples import Journal, Key, Response, Sample
+from k15.evaluation.samples import Key, Response, Sample
 from k15.graders.base import GraderFailure, Verdict, retried
+from k15.journal import Journal
 from k15.progress import phase, waiting_for
 from k15.types import Problem
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from k15.config.errors import ConfigError
 from k15.evaluation.benchmark import Benchmark
-from k15.evaluation.samples import open_at_last_whole_line
+from k15.journal import open_at_last_whole_line
 from k15.models.pictures import as_seen
 from k15.problems.records import read_records
 from k15.types import Message, Problem

@@ -29,8 +29,9 @@ from torchmetrics import Metric
 from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.metrics import AverageAtN, MajorityAtK, PassAtK, TokenUse
 from k15.evaluation.problems_file import Row
-from k15.evaluation.samples import Key, Response, Sample, read
+from k15.evaluation.samples import Key, Response, Sample
 from k15.evaluation.votes import ballots
+from k15.journal import read
 
 NAME = "results.json"
 Results = dict[str, Any]

@@ -18,9 +18,9 @@ from k15.evaluation.problems_file import read_problems, write_problems
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.report import write_report
 from k15.evaluation.results import Results, results, ungraded_responses, write_results
-from k15.evaluation.samples import Journal
 from k15.evaluation.table import comparison_table, found_lines, groups_table, scores_table
 from k15.folders import unused_folder
+from k15.journal import Journal
 from k15.progress import quiet
 
 GROUPS_SHOWN = 2

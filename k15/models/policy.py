@@ -149,6 +149,10 @@ class Policy:
             )
         return tuple(ids) if self.turn.end else (*ids, self.stop_ids[0])
 
+    def encode_beginning(self, text: str) -> tuple[int, ...]:
+        """Token ids of how a response begins, where a model is to go on from there."""
+        return tuple(following(self.tokenizer, self.turn.before, self.turn.start + text))
+
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, special tokens left out but for tags such as <think>."""
         return self.tokenizer.decode([token for token in tokens if token not in self.silent])

@@ -17,8 +17,9 @@ from k15.evaluation.benchmark import Benchmark
 from k15.evaluation.problems_file import read_problems, write_problems
 from k15.evaluation.report import write_report
 from k15.evaluation.results import graded_samples, results, ungraded_responses, write_results
-from k15.evaluation.samples import Journal, Response, Sample
+from k15.evaluation.samples import Response, Sample
 from k15.graders.base import Verdict
+from k15.journal import Journal
 from k15.types import Problem
 
 SKILL = {"direct": 0.45, "cot": 0.68, "long_cot": 0.84}

@@ -12,8 +12,9 @@ import pytest
 from k15.config.errors import ConfigError
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
-from k15.evaluation.samples import Sample, read
+from k15.evaluation.samples import Sample
 from k15.graders.base import GraderFailure
+from k15.journal import read
 from tests.evaluation.sums import Characters, Sums, answering, right_sum
 
 ONCE = {"direct": Once(name="direct", instruction="")}

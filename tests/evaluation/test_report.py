@@ -11,7 +11,8 @@ from k15.evaluation.compare import write_comparison
 from k15.evaluation.page import embedded
 from k15.evaluation.problems_file import read_problems
 from k15.evaluation.report import read_run, write_report
-from k15.evaluation.samples import Journal, Sample
+from k15.evaluation.samples import Sample
+from k15.journal import Journal
 from tests.evaluation import example_run
 from tests.evaluation.chromium import launch
 

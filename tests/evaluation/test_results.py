@@ -11,7 +11,8 @@ from k15.evaluation.results import (
     ungraded_responses,
     write_results,
 )
-from k15.evaluation.samples import Journal, Response, Sample
+from k15.evaluation.samples import Response, Sample
+from k15.journal import Journal
 from tests.evaluation import example_run
 from tests.evaluation.sums import Sums
 

@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from k15.evaluation.samples import Journal, Response, read
+from k15.evaluation.samples import Response
+from k15.journal import Journal, read
 
 KEY = ("sums", "cot", "7", 0)
 

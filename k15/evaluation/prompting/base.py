@@ -14,10 +14,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from k15.evaluation.benchmark import Benchmark
+from k15.questions import instructed
 from k15.types import Problem
 
 COT = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -64,19 +65,6 @@ class Prompting(ABC):
     def __exit__(self, *error: object) -> None:
         """End it."""
         return None
-
-
-def instructed(problem: Problem, instruction: str) -> Problem:
-    """The problem with an instruction behind its last message."""
-    if not instruction:
-        return problem
-    *before, last = problem.prompt
-    content = last["content"]
-    if isinstance(content, str):
-        content = f"{content}\n{instruction}"
-    else:
-        content = [*content, {"type": "text", "text": f"\n{instruction}"}]
-    return replace(problem, prompt=(*before, {**last, "content": content}))
 
 
 class Once(Prompting):

@@ -9,9 +9,10 @@ from __future__ import annotations
 from functools import partial
 
 from k15.evaluation.benchmark import Benchmark
-from k15.evaluation.prompting.base import Ask, Prompting, Reply, Solving, instructed
+from k15.evaluation.prompting.base import Ask, Prompting, Reply, Solving
 from k15.graders.base import GraderFailure
 from k15.markdown import code_block
+from k15.questions import instructed
 from k15.sandbox.protocol import Input, Limits, Outcome, Program, Sandbox
 from k15.types import Problem
 

@@ -1,6 +1,7 @@
 from typing import ClassVar
 
-from k15.evaluation.prompting.base import Once, Reply, instructed
+from k15.evaluation.prompting.base import Once, Reply
+from k15.questions import instructed
 from k15.types import Problem
 from tests.evaluation.sums import Sums
 
