@@ -23,9 +23,7 @@ ORIGINS = {"start_from": "model.path", "average_with": "trainer.short"}
 """What names a stage (or a folder) whose weights are needed: where their path goes."""
 
 
-def stages_to_run(
-    argv: Sequence[str], planned: Sequence[DictConfig] = ()
-) -> list[DictConfig]:
+def stages_to_run(argv: Sequence[str], planned: Sequence[DictConfig] = ()) -> list[DictConfig]:
     """The configurations to train in order: missing earlier stages first, the asked one last. Those
     that are `planned` already are not missing.
 
@@ -134,9 +132,7 @@ def fill(config: DictConfig, key: str, path: str) -> None:
     OmegaConf.update(config, key, path)
 
 
-def earlier_argv(
-    config: DictConfig, argv: Sequence[str], origin: str = "start_from"
-) -> list[str]:
+def earlier_argv(config: DictConfig, argv: Sequence[str], origin: str = "start_from") -> list[str]:
     """The command line of a stage this one starts from: what it inherits of this one.
 
     A choice that a file brought along (the task of `rewards=code`) is named there.

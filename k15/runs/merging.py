@@ -32,7 +32,7 @@ class Merging(Trainer):
         self.run_dir = Path(run_dir)
         self.fingerprint = fingerprint
 
-    def fit(self, *_: Any, **more: Any) -> None:  # type: ignore[override]
+    def fit(self, *_: Any, **more: Any) -> None:
         """Write `<run_dir>/model` and, as the sign that it is whole, the fingerprint."""
         for name, folder in {"start_from": self.long, "average_with": self.short}.items():
             if folder is None:
@@ -45,6 +45,6 @@ class Merging(Trainer):
             flush=True,
         )
 
-    def validate(self, *_: Any, **more: Any) -> Any:  # type: ignore[override]
+    def validate(self, *_: Any, **more: Any) -> Any:
         """Nothing is in memory that could be: evaluate.py measures the folder."""
         return []
