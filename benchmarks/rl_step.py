@@ -35,6 +35,8 @@ from statistics import median
 from typing import Any
 
 import torch
+from rl_step_costs import Profile, floor_seconds
+from rl_step_report import Run, report
 
 from k15.datamodules.rl import RLDataModule
 from k15.datamodules.samplers import Sampler
@@ -54,21 +56,11 @@ from k15.tasks.make24 import Make24
 from k15.tasks.word_problems import WordProblems
 from k15.types import Experience, Problem, RolloutGroup
 
-Run = dict[str, Any]
 SIDES = ("k15", "TRL")
 LEARNING_RATE = 1e-6
 OBJECTIVES: dict[str, tuple[Any, Any]] = {
     "grpo": (partial(grpo, kl_weight=0.0), standardized),
     "mirror_descent": (partial(mirror_descent, tau=0.5), mean_baseline),
-}
-OPERATORS = {  # parts of their names in torch; the first group with one that fits counts
-    "attention": ("attention", "bmm"),
-    "matrix products": ("::mm", "addmm", "matmul", "linear"),
-    "softmax and sampling": ("softmax", "cumsum", "searchsorted", "uniform", "nll_loss"),
-    "copies and indexing": ("copy", "cat", "index", "fill", "zero", "gather", "embedding", "where"),
-    "norms and elementwise": (
-        *("norm", "mul", "add", "sub", "div", "neg", "pow", "mean", "sum", "sqrt", "silu"),
-    ),
 }
 
 
@@ -79,7 +71,7 @@ class Work:
     timed: int
     """Iterations per process, behind one that warms up."""
     trl: dict[str, Any]
-    """TRL's fastest settings, of several micro-batches and both caches."""
+    """TRL's settings: of the small sizes the fastest of several micro-batches and both caches."""
     task: Task
     problems: int
     samples: int = 8
@@ -311,75 +303,6 @@ def run_trl(folder: str, size: str, seed: int, objective: str) -> Run:
     return {"iterations": clock.iterations[1:]}
 
 
-class Profile:
-    """Where one iteration goes: shares of its time by kind of operator."""
-
-    def __init__(self, iteration: int) -> None:
-        self.iteration = iteration
-        self.shares: dict[str, float] = defaultdict(float)
-        self.profiler = torch.profiler.profile(acc_events=True)
-
-    def start(self, trainer: Any, *_: Any) -> None:
-        """At the start of every iteration."""
-        if trainer.current_epoch == self.iteration:
-            self.profiler.start()
-            self.started = time.perf_counter()
-
-    def stop(self, trainer: Any) -> None:
-        """At the end of every iteration."""
-        if trainer.current_epoch == self.iteration:
-            whole = time.perf_counter() - self.started
-            self.profiler.stop()
-            for event in self.profiler.key_averages():
-                if "#" not in event.key:  # an annotation around Python code, as Optimizer.step#
-                    share = event.self_cpu_time_total / 1e6 / whole
-                    self.shares[operator_group(event.key)] += share
-            self.shares["Python, Lightning"] = 1 - sum(self.shares.values())
-
-
-def operator_group(name: str) -> str:
-    """The line of the profile that an operator belongs to."""
-    for group, parts in OPERATORS.items():
-        if any(part in name for part in parts):
-            return group
-    return "views, allocation, autograd"
-
-
-def floor_seconds(policy: Policy, experience: Experience, responses: int) -> float:
-    """CPU seconds of an iteration's floating-point operations at the rate of large products.
-
-    2 per parameter and token forward (the tied embedding counts as the output embedding), 4 per
-    position looked at, layer and unit of width in attention, and three times both for training.
-    Samples of a problem share its prompt, but in training not what its tokens look at.
-    """
-    config, layer = policy.model.config, policy.model.get_decoder().layers[0]
-    parameters = sum(parameter.numel() for parameter in policy.model.parameters())
-    width = config.num_attention_heads * layer.self_attn.head_dim * config.num_hidden_layers
-
-    def attention(start: int, end: int) -> float:
-        return 4 * width * (end * (end + 1) - start * (start + 1)) / 2
-
-    generated = trained = 0.0
-    for group in experience.groups:
-        prompt = len(group.prompt_tokens) - 1  # a sequence's last token is fed to nobody
-        ends = [prompt + rollout.length for rollout in group.rollouts]
-        products = 2 * parameters * (prompt + sum(end - prompt for end in ends))
-        generated += products + attention(0, prompt) + sum(attention(prompt, end) for end in ends)
-        trained += 3 * (products + sum(attention(0, end) for end in ends))
-    sizes = config.hidden_size, config.intermediate_size
-    return generated / product_rate(responses, *sizes) + trained / product_rate(4096, *sizes)
-
-
-def product_rate(rows: int, inner: int, columns: int) -> float:
-    """Floating-point operations per CPU second of [rows, inner] x [inner, columns] in float32."""
-    left, right, seconds = torch.randn(rows, inner), torch.randn(inner, columns), []
-    for _ in range(100):
-        started = time.process_time()
-        left @ right
-        seconds.append(time.process_time() - started)
-    return 2 * rows * inner * columns / median(seconds)
-
-
 def measure(size: str, repetitions: int, objective: str) -> dict[str, list[Run]]:
     """Processes of both sides, by turns."""
     runs: dict[str, list[Run]] = {side: [] for side in SIDES}
@@ -407,68 +330,6 @@ def run_process(arguments: Sequence[str]) -> Run:
     if ended.returncode:
         raise SystemExit(f"{' '.join(arguments)} failed:\n{ended.stderr}")
     return json.loads(ended.stdout.splitlines()[-1])
-
-
-def report(size: str, runs: dict[str, list[Run]]) -> None:
-    """The figures of one model size."""
-    print(f"\n{size}: CPU seconds per iteration, one thread, median (min-max)")
-    print(f"{'':5}{'iteration':20}{'rollout':>8}{'train':>8}{'tokens':>8}{'per CPU-s':>11}")
-    for side, processes in runs.items():
-        report_side(side, [each for process in processes for each in process["iterations"]])
-    print("k15 / TRL, by repetition")
-    pairs = list(zip(runs["k15"], runs["TRL"], strict=True))
-    for unit, cost in (("iteration", per_iteration), ("token", per_token)):
-        print(f"  per {unit:14}{spread([cost(k15) / cost(trl) for k15, trl in pairs])}")
-    report_costs(runs["k15"])
-
-
-def report_side(side: str, iterations: list[dict[str, float]]) -> None:
-    """One line: training is what is left of an iteration, Lightning or Trainer included; k15 scores
-    while it generates.
-    """
-    whole, rollout, tokens = (
-        [iteration[name] for iteration in iterations] for name in ("iteration", "rollout", "tokens")
-    )
-    reward = [iteration.get("reward", 0.0) for iteration in iterations]
-    train = median(w - o - r for w, o, r in zip(whole, rollout, reward, strict=True))
-    rate = sum(tokens) / sum(whole)
-    print(
-        f"{side:5}{spread(whole):20}{median(rollout):8.2f}{train:8.2f}"
-        f"{median(tokens):8.0f}{rate:11.0f}"
-    )
-
-
-def report_costs(processes: list[Run]) -> None:
-    """What k15's iteration consists of, beside what its arithmetic alone would take."""
-    seconds = median(map(per_iteration, processes))
-    floor = median(process["floor"] for process in processes)
-    print(
-        f"k15 beside its arithmetic at the speed of large matrix products: {seconds / floor:.1f}x"
-    )
-    print(f"  {'floor':32}{floor:6.2f} s{floor / seconds:6.0%}")
-    print("Where k15's iteration goes, by torch.profiler")
-    names = dict.fromkeys(name for process in processes for name in process["profile"])
-    shares = {name: median(p["profile"].get(name, 0.0) for p in processes) for name in names}
-    for name, share in sorted(shares.items(), key=lambda item: -item[1]):
-        print(f"  {name:32}{share * seconds:6.2f} s{share:6.0%}")
-
-
-def per_iteration(process: Run) -> float:
-    """Median CPU seconds of an iteration."""
-    return median(iteration["iteration"] for iteration in process["iterations"])
-
-
-def per_token(process: Run) -> float:
-    """CPU seconds of all iterations over their completion tokens."""
-    seconds, tokens = (
-        sum(iteration[name] for iteration in process["iterations"])
-        for name in ("iteration", "tokens")
-    )
-    return seconds / tokens
-
-
-def spread(values: Sequence[float]) -> str:
-    return f"{median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
 
 
 def found(model: str) -> str:
