@@ -8,6 +8,7 @@ import pydoc
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -20,6 +21,7 @@ from omegaconf import DictConfig, OmegaConf
 from k15.config import ROOT, load
 from k15.config.groups import Tree
 from k15.models.tiny import tiny_policy
+from tests import vllm_there
 
 REPOSITORY = ROOT.parent
 FILES = sorted(ROOT.glob("*/*.yaml"))
@@ -106,14 +108,17 @@ def check(part: Any, node: DictConfig, key: str) -> None:
 def test_every_choice_composes_and_builds_what_it_names(
     name: str, train: ModuleType, needed: dict[str, list[str]], tmp_path: Path
 ) -> None:
+    if name == "engine=vllm" and not vllm_there.THERE:
+        pytest.skip(vllm_there.REASON)
     stage = [] if name.startswith("stage=") else ["stage=rl"]
     config = load("train", [*stage, name, *needed.get(name, []), f"run_dir={tmp_path}/run"])
     group, _, choice = name.partition("=")
     assert config.choices[group] == choice
-    trainer, module, datamodule, _ = train.assemble(config)
-    built = parts(trainer, module, datamodule)
-    for key, part in built.items():
-        check(part, OmegaConf.select(config, key), key)
+    trainer, module, datamodule, engine = train.assemble(config)
+    with closing(engine):
+        built = parts(trainer, module, datamodule)
+        for key, part in built.items():
+            check(part, OmegaConf.select(config, key), key)
     assert {f"rewards.{part}" for part in config.rewards or ()} <= built.keys()
     callbacks = {pydoc.locate(callback._target_) for callback in config.callbacks.values()}
     assert callbacks <= {type(callback) for callback in trainer.callbacks}

@@ -22,6 +22,7 @@ from torch import Tensor
 from k15.engines.prefill import Prompt, batches, prefill
 from k15.engines.protocol import Completion, Sampling
 from k15.engines.repetition import first_repetition, repeats_at_end
+from k15.engines.requests import forbidden_tokens
 from k15.engines.rows import Rows
 from k15.engines.sampling import Sampler
 from k15.engines.slot_cache import SlotCache
@@ -75,7 +76,9 @@ class DecodeLoop:
         self.policy, self.repetition, self.version = policy, sampling.repetition, version
         self.waiting, self.tokens_per_prefill = waiting, tokens_per_prefill
         self.exhausted = self.stopped = False
-        self.sampler = Sampler(sampling, forbidden_tokens(policy, config.vocab_size))
+        forbidden_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
+        forbidden_V[forbidden_tokens(policy)] = True
+        self.sampler = Sampler(sampling, forbidden_V)
         self.stop_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
         self.stop_ids = policy.stop_ids
         self.stop_V[list(self.stop_ids)] = True
@@ -189,10 +192,3 @@ def causal_mask(position_B: Tensor, limit: int, dtype: torch.dtype) -> Tensor:
     place_L = torch.arange(limit, device=position_B.device)
     mask_BL = torch.zeros(len(position_B), limit, dtype=dtype, device=position_B.device)
     return mask_BL.masked_fill_(place_L > position_B[:, None], -torch.inf)[:, None, None]
-
-
-def forbidden_tokens(policy: Policy, vocabulary: int) -> Tensor:
-    """[V] tokens that stand for pictures, and padded rows of the vocabulary without a token."""
-    forbidden_V = torch.arange(vocabulary, device=policy.device) >= len(policy.tokenizer)
-    forbidden_V[list(policy.placeholder_ids)] = True
-    return forbidden_V

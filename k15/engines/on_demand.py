@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +22,8 @@ class OnDemandEngine(RolloutEngine):
     def __init__(self, make: Callable[[], RolloutEngine | None]) -> None:
         self.make = make
         self.made: RolloutEngine | None = None
+        self.seconds: dict[str, float] = {}
+        """What the last wake, load and sleep took."""
 
     @property
     def engine(self) -> RolloutEngine:
@@ -51,18 +55,27 @@ class OnDemandEngine(RolloutEngine):
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Into the engine."""
-        self.engine.load_weights(weights, version)
+        with self._timed("load"):
+            self.engine.load_weights(weights, version)
 
     def sleep(self) -> None:
         """If there is an engine."""
         if self.made:
-            self.made.sleep()
+            with self._timed("sleep"):
+                self.made.sleep()
 
     def wake(self) -> None:
         """The engine, which is made awake."""
-        self.engine.wake()
+        with self._timed("wake"):
+            self.engine.wake()
 
     def close(self) -> None:
         """If there is an engine; it is not made again."""
         if self.made:
             self.made.close()
+
+    @contextmanager
+    def _timed(self, what: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[what] = time.perf_counter() - start

