@@ -1,7 +1,7 @@
 """Questions that are asked twice: the first one stays.
 
 Exact duplicates have the same fingerprint (`k15.questions`). Near duplicates are found by MinHash
-and locality-sensitive hashing (Broder 1997; the library is rensa), and then compared word by word,
+and locality-sensitive hashing (Broder 1997; the library is rensa, which unlike datasketch needs no scipy), and then compared word by word,
 so that nothing goes by chance. Problems with other numbers or another answer are no duplicates,
 however alike they read: most word problems of a textbook differ in nothing else.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from k15.config.errors import ConfigError
 from k15.problems.curation.rules import Removal
 from k15.problems.curation.words import numbers, shingles, words_of
 from k15.questions import fingerprint_of
@@ -40,8 +41,13 @@ def near_duplicates(
     """The problems in text that share `threshold` of their word triples (Jaccard), all numbers and
     the answer with one before them. Problems with pictures are not compared.
     """
-    from rensa import RMinHash, RMinHashLSH
-
+    try:
+        from rensa import RMinHash, RMinHashLSH
+    except ImportError as error:
+        raise ConfigError(
+            "near_duplicates: MinHash is not installed: pip install 'k15[curation]', or leave the "
+            "step out with near_duplicates=null"
+        ) from error
     index = RMinHashLSH(threshold, PERMUTATIONS, BANDS)
     seen: list[tuple[Problem, frozenset[str], tuple[str, ...]]] = []
     removals = {}

@@ -93,13 +93,18 @@ class Measuring:
 
         Raises GraderFailure if that happens too often, and whatever the engine raises.
         """
-        marks = {problem.id: self.mark(problem) for problem in problems}
-        lines = {line.id: line for line in read(self.path, Measured)}
-        known = {id: line for id, line in lines.items() if marks.get(id) == line.mark}
-        if stale := len(lines.keys() & marks.keys()) - len(known):
-            print(f"{self.path}: {stale} problems were measured in another way: once more")
+        known = self.known(problems)
         todo = [problem for problem in problems if problem.id not in known]
-        return known | {line.id: line for line in self._measure(todo, marks)}
+        stale = {line.id for line in read(self.path, Measured)} & {one.id for one in todo}
+        if stale:
+            print(f"{self.path}: {len(stale)} problems were measured in another way: once more")
+        return known | {line.id: line for line in self._measure(todo)}
+
+    def known(self, problems: Sequence[Problem]) -> dict[str, Measured]:
+        """What the file says of the problems, as they are and are asked now."""
+        marks = {problem.id: self.mark(problem) for problem in problems}
+        lines = read(self.path, Measured)
+        return {line.id: line for line in lines if marks.get(line.id) == line.mark}
 
     def mark(self, problem: Problem) -> str:
         """16 hex digits of all that a line depends on."""
@@ -107,24 +112,26 @@ class Measuring:
         setting = (self.model, self.answers, self.guesses, self.seed)
         return hashlib.sha256(ascii((asked, setting)).encode()).hexdigest()[:16]
 
-    def _measure(self, problems: Sequence[Problem], marks: Mapping[str, str]) -> Iterator[Measured]:
+    def _measure(self, problems: Sequence[Problem]) -> Iterator[Measured]:
+        if not problems:
+            return
         progress = phase("measure", len(problems), " problems")
         with closing(Journal(self.path)) as journal, progress:
             for start in range(0, len(problems), self.batch):
                 some = problems[start : start + self.batch]
-                lines = list(self._batch(some, marks))
+                lines = list(self._batch(some))
                 journal.append(*lines)
                 progress.update(len(some))
                 yield from lines
 
-    def _batch(self, problems: Sequence[Problem], marks: Mapping[str, str]) -> Iterator[Measured]:
+    def _batch(self, problems: Sequence[Problem]) -> Iterator[Measured]:
         prompts: list[tuple[Asked, Asked]] = []
         for problem in problems:
             try:
                 asked, begun = self._written(problem)
                 prompts.append((asked, begun))
             except ConfigError as error:
-                yield Measured(id=problem.id, mark=marks[problem.id], refused=str(error))
+                yield Measured(id=problem.id, mark=self.mark(problem), refused=str(error))
         if not prompts:
             return
         plain, hasty = zip(*prompts, strict=True)
@@ -133,10 +140,9 @@ class Measuring:
         for answers, guesses in zip(list(answered), list(guessed), strict=True):
             right, lucky = self.verifiers.score(answers), self.verifiers.score(guesses)
             if right is not None and lucky is not None:
-                id = answers.problem.id
                 yield Measured(
-                    id=id,
-                    mark=marks[id],
+                    id=answers.problem.id,
+                    mark=self.mark(answers.problem),
                     correct=right.outcome,
                     guessed=lucky.outcome,
                     tokens=sum(one.length for one in answers.rollouts) / self.answers.samples,
