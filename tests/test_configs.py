@@ -60,6 +60,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
     return {
         "model=hf": [f"model.path={folder}/model"],
+        "experiment=smollm2": [f"model.path={folder}/model"],
         "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=chat": [f"data.path={folder}/sums.jsonl"],
