@@ -66,6 +66,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "experiment=qwen2_5_vl_3b": [*recipe, "data.fields.images=null"],
         "experiment=qwen2_5_vl_3b_8gpus": [*recipe, "data.fields.images=null", "trainer.devices=1"],
         "model=hf": [f"model.path={folder}/model"],
+        "experiment=smollm2": [f"model.path={folder}/model"],
         "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=chat": [f"data.path={folder}/sums.jsonl"],

@@ -35,17 +35,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from k15.config.errors import ConfigError, did_you_mean
-from k15.config.groups import Tree, merge, settle, usage
+from k15.config.groups import Choices, Tree, merge, settle, usage
 from k15.config.nodes import faults
 from k15.config.overrides import apply, keys, parse, spread
 from k15.config.parts import Parts, build, takes
 from k15.config.show import public, shown
 
-__all__ = ["ConfigError", "Parts", "build", "load", "public", "shown", "takes"]
+__all__ = ["ConfigError", "Parts", "build", "choices", "load", "public", "said", "shown", "takes"]
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
 
@@ -69,6 +70,18 @@ def load(entry: str, argv: Sequence[str], root: Path = ROOT) -> DictConfig:
         raise SystemExit(0)
     _refuse(list(faults(config, imports=True)))
     return config
+
+
+def choices(entry: str, argv: Sequence[str], root: Path = ROOT) -> Choices:
+    """The choice of every group with these words of a command line, whatever else they say."""
+    tree = Tree(root, entry)
+    return settle(tree, parse(argv, tree.groups)[0])
+
+
+def said(entry: str, group: str, choice: str, root: Path = ROOT) -> dict[str, Any]:
+    """What the file of one choice says, interpolations as written."""
+    tree = Tree(root, entry)
+    return tree.content(tree.path(group, choice))
 
 
 def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:

@@ -2,8 +2,8 @@
 
 A stage names the stage whose weights it starts from. Those are looked up by fingerprint, a hash of
 every setting they depend on, so that weights made with other settings are never taken by mistake.
-If they are not there, the built-in tiny model trains the missing stages first; a real model stops
-with the command to run.
+If they are not there, the built-in tiny model trains the missing stages first; a real model does
+where `train_missing` says so, and else stops with the command to run.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ROOT, ConfigError, Parts, load, takes
+from k15.config import ROOT, ConfigError, Parts, choices, load, said, takes
 from k15.runs.folders import check_unused, own_folder, stage
 from k15.runs.resume import resumed
-from k15.runs.settings import digest, settings
+from k15.runs.settings import digest, leaves, settings
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
 ORIGINS = {"start_from": "model.path", "average_with": "trainer.short"}
@@ -83,11 +83,13 @@ def start(
     if runs:
         fill(config, address, f"{runs[0]}/{folder}")
         return []
-    if config.model._target_ != BUILT_IN:
+    if config.model._target_ != BUILT_IN and not config.train_missing:
         raise ConfigError(
             f"stage={stage(config)} starts from the weights of stage={named}, which "
             "are not there yet.\n"
             f"Run first: python train.py {' '.join(before)}\n"
+            "or have it trained now: train_missing=true
+"
             f"or give a folder: {origin}=<folder>, or {origin}=null to start from model.path "
             "itself"
         )
@@ -135,12 +137,13 @@ def fill(config: DictConfig, key: str, path: str) -> None:
 def earlier_argv(config: DictConfig, argv: Sequence[str], origin: str = "start_from") -> list[str]:
     """The command line of a stage this one starts from: what it inherits of this one.
 
-    A choice that a file brought along (the task of `rewards=code`) is named there.
+    A choice that a file brought along (the task of `rewards=code`) is named there, and so is what
+    an experiment says of model, data and task.
     """
     before = f"stage={config[origin]}"
-    inherited = chosen(argv, config.inherits)
+    inherited = chosen([*experiment_words(config), *argv], config.inherits)
     named = {argument.partition("=")[0] for argument in inherited}
-    usual = load("train", [before]).choices
+    usual = choices("train", [before, *inherited])
     brought = [
         f"{group}={choice or 'null'}"
         for group, choice in config.choices.items()
@@ -148,6 +151,13 @@ def earlier_argv(config: DictConfig, argv: Sequence[str], origin: str = "start_f
     ]
     more = config.start_with if origin == "start_from" else []
     return [before, *brought, *inherited, *more]
+
+
+def experiment_words(config: DictConfig) -> list[str]:
+    """What the experiment says, as words of a command line."""
+    experiment = config.choices.experiment
+    content = {} if experiment is None else said("train", "experiment", experiment)
+    return [f"{key}={value}" for key, value in leaves(content)]
 
 
 def chosen(argv: Sequence[str], keys: Sequence[str]) -> list[str]:

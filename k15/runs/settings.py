@@ -20,7 +20,7 @@ Settings = dict[str, Any]
 FREE: tuple[str, ...] = (
     # names of files and folders, and what has taken its effect once the config is composed
     *("outputs", "run_dir", "resume", "resume_allow", "asked", "fingerprint"),
-    *("choices", "inherits", "start_with", "starts"),
+    *("choices", "inherits", "start_with", "starts", "train_missing"),
     # what only looks on
     *("logger", "benchmark", "prompting", "trainer.logger", "trainer.plugins"),
     *("trainer.default_root_dir", "trainer.profiler", "trainer.detect_anomaly"),
@@ -45,7 +45,7 @@ def settings(config: DictConfig) -> Settings:
     content is another setting.
     """
     asked = dict(leaves(public(config))) | dict(config.asked)
-    free = (*FREE, *watchers(config))
+    free = (*FREE, *watchers(config), *rates_of_others(config))
     kept = {key: value for key, value in asked.items() if not under(key, free)}
     found = {key: with_checksum(config, key, kept[key]) for key in sorted(kept)}
     return json.loads(json.dumps(found))  # as a file gives them back
@@ -78,6 +78,13 @@ def watchers(config: DictConfig) -> list[str]:
         for name, callback in (config.get("callbacks") or {}).items()
         if callback is None or str(callback.get("_target_")).startswith(WATCHERS)
     ]
+
+
+def rates_of_others(config: DictConfig) -> list[str]:
+    """The keys of learning rates that the module does not take: those of other stages."""
+    rates = [key for key in config.get("learning_rates") or {} if key != "_target_"]
+    taken = OmegaConf.to_yaml(config.module)  # interpolations as written
+    return [f"learning_rates.{key}" for key in rates if f"${{learning_rates.{key}}}" not in taken]
 
 
 def with_checksum(config: DictConfig, key: str, value: Any) -> Any:

@@ -107,6 +107,33 @@ def test_a_real_model_is_told_which_command_to_run() -> None:
     assert rl.model.path == "x/y"
 
 
+def test_a_real_model_trains_what_is_missing_where_that_is_said() -> None:
+    argv = ["stage=rl", "model=hf", "model.path=x/y", "train_missing=true"]
+    sft, rl = runs.stages_to_run([*argv, "start_with=[start_from=null]"])
+    assert names([sft, rl]) == ["sft", "rl"]
+    assert sft.model.path == "x/y" and rl.model.path == f"{sft.run_dir}/model"
+    pretrain, *_ = runs.stages_to_run(argv)
+    assert names([pretrain]) == ["pretrain"] and pretrain.model.path == "x/y"
+
+
+def test_model_data_and_task_of_an_experiment_are_those_of_its_whole_chain() -> None:
+    """What the command line says of them goes before; what is RL's alone stays there."""
+    sft, rl = runs.stages_to_run(["stage=rl", "experiment=smollm2", "task.levels=[3]"])
+    assert names([sft, rl]) == ["sft", "rl"]
+    assert sft.model.path == "models/smollm2" and rl.model.path == f"{sft.run_dir}/model"
+    assert sft.task == rl.task and list(rl.task.levels) == [3]
+    assert (sft.data, sft.learning_rates) == (rl.data, rl.learning_rates)
+    assert "sizes" not in sft and sft.trainer.max_epochs == 1
+
+
+def test_weights_do_not_depend_on_learning_rates_of_other_stages(tmp_path: Path) -> None:
+    model = finish(tmp_path, "sft", "one", ["stage=sft"])
+    (rl,) = runs.stages_to_run(["stage=rl", "learning_rates.rl=1e-5"])
+    assert Path(rl.model.path).resolve() == model.resolve()
+    stages = runs.stages_to_run(["stage=rl", "learning_rates.sft=1e-5"])
+    assert names(stages) == ["pretrain", "sft", "rl"]
+
+
 def test_runs_get_folders_of_their_own() -> None:
     one, two = (runs.stages_to_run(["stage=rl", "start_from=null"])[0] for _ in range(2))
     assert one.run_dir != two.run_dir
