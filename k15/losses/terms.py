@@ -22,11 +22,6 @@ class Terms:
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Σ of each figure, scalars without a gradient."""
 
-    def __add__(self, other: Terms) -> Terms:
-        """The terms of two batches with the same figures."""
-        metrics = {name: total + other.metrics[name] for name, total in self.metrics.items()}
-        return Terms(loss=self.loss + other.loss, count=self.count + other.count, metrics=metrics)
-
     def means(self) -> dict[str, Tensor]:
         """`loss` and the metrics per term; 0 where there is none."""
         sums = {"loss": self.loss.detach(), **self.metrics}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -27,16 +26,6 @@ def is_out_of_memory(error: BaseException) -> bool:
     """A device's memory, or on a CPU that of the machine, or of what a process may have of it."""
     told = "DefaultCPUAllocator" in str(error) or "can't allocate memory" in str(error)
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or told
-
-
-@contextmanager
-def unless_out_of_memory() -> Iterator[None]:
-    """What is within it breaks off where memory runs out, without an error."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
 
 
 def with_halves(

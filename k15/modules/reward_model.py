@@ -54,13 +54,6 @@ class RewardModel(SupervisedModule):
         question_B = torch.tensor([example.question for example in judged], device=self.device)
         return self.loss(scores(self.policy, texts), correct_B, question_B), sum(map(len, texts))
 
-    def halves(self, judged: Sequence[JudgedExample]) -> list[Sequence[JudgedExample]]:
-        """What is compared stays together: the responses to a question."""
-        questions = list(dict.fromkeys(example.question for example in judged))
-        first = questions[: len(questions) // 2]
-        parts = [[e for e in judged if (e.question in first) == half] for half in (True, False)]
-        return [part for part in parts if part]
-
     def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
         """Loss and accuracy on judgements that were not trained on."""
         super().validation_step(judged, batch_index)

@@ -4,19 +4,15 @@
                                             │
     gradient ÷ terms of all batches and ranks ◄─┘─► norm, clip ─► step ─► schedule
 
-So neither gradient nor figures depend on how a step's examples are cut into batches, and where
-memory is too small for one, the step's gradient is gathered anew with that one in halves.
+So neither gradient nor figures depend on how a step's examples are cut into batches.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
@@ -26,7 +22,6 @@ from k15.learning_rates import Rate
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
-from k15.modules.out_of_memory import lower, unless_out_of_memory, with_halves
 
 
 class SupervisedModule(PolicyModule):
@@ -53,7 +48,6 @@ class SupervisedModule(PolicyModule):
         self.warmup = warmup
         self.tokens_seen = 0.0
         self._sums = StepSums()
-        self._graph = self._loss = torch.empty(0)
         self._since = self._seconds = 0.0
 
     def terms(self, batch: Any) -> tuple[Terms, int]:
@@ -62,64 +56,14 @@ class SupervisedModule(PolicyModule):
 
     def training_step(self, batch: Any, batch_index: int) -> Tensor:
         """The batch's share of the loss, in units of the step's first batch: how many terms the
-        step has is not known before its last one. It comes without its graph: `backward` has that,
-        and can let it go.
+        step has is not known before its last one.
         """
-        terms, tokens = self.terms_within_memory(batch)
+        terms, tokens = self.terms(batch)
         if not self._sums.batches:
             self._sums.unit = max(1.0, self.across_ranks(terms.count))
-        self._sums.add(batch, terms, tokens)
-        self._graph = self.share(terms)
-        self._loss = self._graph.detach().requires_grad_()
-        return self._loss
-
-    def share(self, terms: Terms) -> Tensor:
-        """Of a batch in the loss."""
+        self._sums.add(terms, tokens)
         divided_by = self.trainer.accumulate_grad_batches * self.trainer.world_size  # by Lightning
         return terms.loss * (divided_by / self._sums.unit)
-
-    def terms_within_memory(self, batch: Any) -> tuple[Terms, int]:
-        """The batch's terms, where memory is too small for its graph without one."""
-        with unless_out_of_memory():
-            return self.terms(batch)
-        with torch.no_grad():
-            return self.within_memory(self._figures, [batch])
-
-    def _figures(self, batches: Iterable[Any]) -> tuple[Terms, int]:
-        terms, tokens = zip(*map(self.terms, batches), strict=True)
-        return sum(terms[1:], terms[0]), sum(tokens)
-
-    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
-        """Of the batch; where memory is too small for it, of all batches of the step anew."""
-        loss.backward()
-        graph, factor = self._graph, self._loss.grad  # Lightning's, of accumulation and float16
-        self._graph = torch.empty(0)
-        if graph.requires_grad:
-            with unless_out_of_memory():
-                return graph.backward(factor)
-        del graph
-        self.within_memory(partial(self._gather, factor), self._sums.batches)
-
-    def _gather(self, factor: Tensor | None, batches: Iterable[Any]) -> None:
-        for parameter in self.trained_parameters():
-            parameter.grad = None
-        for batch in batches:
-            with self.policy.computing():
-                share = self.share(self.terms(batch)[0])
-            share.backward(factor)
-
-    def within_memory(self, go_through: Callable[..., Any], batches: list[Any]) -> Any:
-        """One batch after the other, in halves where that takes less; not on several ranks, which
-        have to go through as many as each other.
-        """
-        halves = self.halves if self.trainer.world_size == 1 else lambda batch: [batch]
-        way_out = lower("datamodule.tokens_per_batch", "tokens_per_chunk")
-        return with_halves(go_through, batches, halves, way_out)
-
-    def halves(self, batch: Sequence[Any]) -> list[Sequence[Any]]:
-        """Two batches with the terms of one, or the one that cannot be cut."""
-        middle = len(batch) // 2
-        return [part for part in (batch[:middle], batch[middle:]) if part]
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """The gathered gradient becomes the one of the mean over all terms."""
@@ -194,16 +138,16 @@ class StepSums:
     """What the batches of an optimizer step add up to on this rank."""
 
     def __init__(self) -> None:
-        self.batches: list[Any] = []
+        self.batches = 0
         self.unit = 1.0
         """Terms of the first batch over all ranks: what each loss is divided by."""
         self.terms = 0
         self.tokens = 0
         self._sums: dict[str, Tensor] = {}
 
-    def add(self, batch: Any, terms: Terms, tokens: int) -> None:
-        """One more."""
-        self.batches.append(batch)
+    def add(self, terms: Terms, tokens: int) -> None:
+        """One more batch."""
+        self.batches += 1
         self.terms += terms.count
         self.tokens += tokens
         for name, total in {"loss": terms.loss.detach(), **terms.metrics}.items():

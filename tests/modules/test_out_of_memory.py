@@ -9,8 +9,6 @@ from k15.config import ConfigError
 from k15.models.policy import Policy
 from k15.modules.out_of_memory import is_out_of_memory, with_halves
 from tests.closeness import close
-from tests.modules import test_supervised as supervised
-from tests.modules.fitting import Batches, fit
 from tests.modules.test_rl import (
     REWARDS,
     experience,
@@ -58,39 +56,6 @@ def test_halves_have_the_gradient_of_the_whole(layout: str, backward: bool) -> N
     assert max(sizes) in halves and len(halves) > len(sizes)
     close(gradients(halved), gradients(whole), 1e-4)
     close(weights(halved), weights(whole), 1e-4)
-
-
-@pytest.mark.parametrize("kind", ["language", "pairwise"])
-@pytest.mark.parametrize("cut", ["one", "even"])
-@pytest.mark.parametrize("backward", [False, True])
-def test_supervised_steps_are_gathered_anew(kind: str, cut: str, backward: bool) -> None:
-    """With the batches that were there before the one that does not fit, all of them at once."""
-    plain, sizes = supervised_step(kind, cut, 10_000, backward)
-    found, halves = supervised_step(kind, cut, max(sizes) - 1, backward)
-    assert len(halves) > len(sizes) + 1 and sum(size == max(sizes) for size in halves) > 1
-    close(found, plain)
-
-
-def supervised_step(kind: str, cut: str, tokens: int, backward: bool) -> tuple[dict, list[int]]:
-    """Gradient and figures of one step over seven items, and what went through the first layer."""
-    make, items, join = supervised.KINDS[kind]
-    module = make()
-    data = Batches(supervised.batches(items(), supervised.CUTS[cut], join)[::-1])
-    seen = limited(module.policy, tokens, backward)
-    gradient = supervised.Gradient()
-    trainer = fit(module, data, gradient, accumulate_grad_batches=8, limit_val_batches=0)
-    figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
-    figures.pop("train/tokens_per_second")
-    return {**gradient.of, **figures}, seen
-
-
-def test_a_question_s_responses_stay_together() -> None:
-    """0, 1 and 2 have one to three responses, 3 has four."""
-    module = supervised.KINDS["pairwise"][0]()
-    first, second = module.halves(supervised.flat(supervised.judged()[:4]))
-    assert [example.question for example in first] == [0, 1, 1]
-    assert [example.question for example in second] == [2, 2, 2, 3, 3, 3, 3]
-    assert len(module.halves(second[3:])) == 1
 
 
 def test_what_does_not_fit_in_halves_ends_the_run() -> None:
