@@ -127,6 +127,7 @@ def quiet() -> None:
         ".*overridden `transfer_batch_to_device`.*",  # batches are plain data
         ".*number of training batches.*smaller than the logging interval.*",
         ".*your dataloader is not resumable.*",  # it is: see k15.datamodules.loader
+        ".*It is recommended to use `self.log.*sync_dist=True.*",  # all ranks log the same
         ".*isinstance\\(treespec, LeafSpec\\).*",
     ):
         warnings.filterwarnings("ignore", message)

@@ -173,6 +173,13 @@ class Experience:
     """Figures of the rollout and reward phases, by TensorBoard name."""
 
 
+class Share(list[Any]):
+    """What one rank has of a batch, or of its indices."""
+
+    silent: bool = False
+    """There only so that all ranks take the same steps: it adds nothing to them."""
+
+
 class StepsWithinBatch:
     """A module that takes several optimizer steps on one batch, such as an iteration of RL."""
 

@@ -72,6 +72,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "data=chat": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
         "trainer=gpu": ON_A_CPU,
+        "trainer=ddp": ON_A_CPU,
         **{stage: ["task.modality=image"] for stage in WANTS_PICTURES},
     }
 

@@ -33,11 +33,12 @@ class RolloutLog(Callback):
         batch: Experience,
         batch_idx: int,
     ) -> None:
-        """One line per rollout; rank r > 0 writes a file of its own."""
+        """One line per rollout of all ranks."""
+        if not trainer.is_global_zero:
+            return
         self.folder.mkdir(parents=True, exist_ok=True)
-        rank = f"_rank{trainer.global_rank}" if trainer.global_rank else ""
         rows = [row for group in batch.groups for row in self.rows(group, batch.iteration)]
-        file = self.folder / f"iteration_{batch.iteration:04d}{rank}.jsonl"
+        file = self.folder / f"iteration_{batch.iteration:04d}.jsonl"
         file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         if isinstance(trainer.logger, TensorBoardLogger):
             self.show(trainer.logger.experiment, batch)
@@ -48,6 +49,7 @@ class RolloutLog(Callback):
         for i, rollout in enumerate(group.rollouts):
             yield {
                 "iteration": iteration,
+                "group": group.number,
                 "problem": group.problem.id,
                 "difficulty": group.problem.difficulty,
                 "prompt": prompt,

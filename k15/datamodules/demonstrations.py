@@ -10,7 +10,7 @@ from random import Random
 
 from torch.utils.data import DataLoader, Sampler
 
-from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
+from k15.datamodules.loader import ResumableData, ResumableLoader, SharedLoader
 from k15.datamodules.usable import Usable
 from k15.models.conversations import examples_of
 from k15.models.layouts.base import expanded_length
@@ -18,6 +18,7 @@ from k15.models.layouts.bucketed import side_by_side
 from k15.models.policy import Policy
 from k15.problems.sources import DemonstratedSource, demonstrations
 from k15.questions import Split
+from k15.shard import shard_of
 from k15.types import Example
 
 
@@ -126,12 +127,12 @@ class DemonstrationData(ResumableData):
     def train_dataloader(self) -> DataLoader:
         """Batches of `Example`s, each under the token budget."""
         batches = self._batches(self.train)
-        return ResumableLoader(self.train, within=self, batch_sampler=batches, collate_fn=list)
+        return ResumableLoader(self.train, batches, shard_of(self.trainer), within=self)
 
     def val_dataloader(self) -> DataLoader:
         """Demonstrations of problems that are not trained on."""
         batches = self._batches(self.held_out)
-        return OwnRandomLoader(self.held_out, batch_sampler=batches, collate_fn=list)
+        return SharedLoader(self.held_out, batches, shard_of(self.trainer))
 
     def _until(self, tokens: int, examples: Iterator[Example]) -> Iterator[Example]:
         counted = 0

@@ -9,12 +9,13 @@ from typing import ClassVar, Protocol
 from torch.utils.data import DataLoader
 
 from k15.datamodules.demonstrations import LengthBuckets
-from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
+from k15.datamodules.loader import ResumableData, ResumableLoader, SharedLoader
 from k15.datamodules.usable import Usable
 from k15.models.policy import Policy
 from k15.problems.records import read_records
 from k15.problems.rows import Names, Row, renamed
 from k15.questions import Split, fingerprint
+from k15.shard import shard_of
 from k15.tasks.judging import Judgement, Judging, judging_problem
 from k15.types import JudgedExample
 
@@ -175,13 +176,13 @@ class JudgementData(ResumableData):
     def train_dataloader(self) -> DataLoader:
         """Batches of `JudgedExample`s, each under the token budget."""
         batches = self._batches(self.train)
-        return ResumableLoader(self.train, within=self, batch_sampler=batches, collate_fn=flat)
+        return ResumableLoader(self.train, batches, shard_of(self.trainer), flat, within=self)
 
     def val_dataloader(self) -> DataLoader:
         """Judgements of questions that are not trained on."""
         questions = self._held_out_questions
         batches = self._batches(questions)
-        return OwnRandomLoader(questions, batch_sampler=batches, collate_fn=flat)
+        return SharedLoader(questions, batches, shard_of(self.trainer), flat)
 
     def _examples(self, split: Split) -> Iterator[list[JudgedExample]]:
         for number, group in enumerate(self.source.questions(split)):

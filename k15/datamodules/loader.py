@@ -1,14 +1,23 @@
-"""Loaders for training that goes on in the middle of an epoch."""
+"""Loaders for training that goes on in the middle of an epoch, and on several ranks.
+
+    batch sampler ─► indices of a batch ─► PartOfEach: those of this rank ─► ByBatch: the items
+
+A batch is that of all ranks together, so that the steps of an epoch are the same however many there
+are.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import torch
 from lightning.pytorch import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from k15.shard import Shard
+from k15.types import Share
 
 
 class ResumableData(LightningDataModule):
@@ -32,6 +41,54 @@ class ResumableData(LightningDataModule):
         self.first_batch = state_dict["batches"]
 
 
+class PartOfEach(Sampler[list[int]]):
+    """Of each batch of indices the part of one rank; where that is nothing, a silent index."""
+
+    def __init__(self, batches: Iterable[list[int]], shard: Shard) -> None:
+        self.batches = batches
+        self.shard = shard
+
+    def __len__(self) -> int:
+        return len(self.batches)  # type: ignore[arg-type]
+
+    def __iter__(self) -> Iterator[Share]:
+        for batch in self.batches:
+            share = Share(self.shard.of(batch))
+            if not share:
+                share.append(batch[0])
+                share.silent = True
+            yield share
+
+    def set_epoch(self, epoch: int) -> None:
+        """For a sampler that wants to know."""
+        if set_epoch := getattr(self.batches, "set_epoch", None):
+            set_epoch(epoch)
+
+
+class ByBatch(Dataset[Any]):
+    """Items that are asked for by the indices of a batch; `join` makes a list of them."""
+
+    def __init__(
+        self, items: Sequence[Any], join: Callable[[Sequence[Any]], list[Any]] = list
+    ) -> None:
+        self.items = items
+        self.join = join
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __getitems__(self, indices: Share) -> Share:
+        """What torch calls with what a batch sampler yields."""
+        share = Share(self.join([self.items[index] for index in indices]))
+        share.silent = indices.silent
+        return share
+
+
+def as_it_is(batch: Share) -> Share:
+    """What `ByBatch` makes needs no collating."""
+    return batch
+
+
 class OwnRandomLoader(DataLoader):
     """Draws nothing from torch's global random state, as a plain DataLoader does when it begins: a
     resumed run would draw once more, and one that is validated more often, too.
@@ -42,7 +99,21 @@ class OwnRandomLoader(DataLoader):
         super().__init__(*arguments, **options)
 
 
-class ResumableLoader(OwnRandomLoader):
+class SharedLoader(OwnRandomLoader):
+    """This rank's part of each of the batches."""
+
+    def __init__(
+        self,
+        items: Sequence[Any],
+        batches: Iterable[list[int]],
+        shard: Shard,
+        join: Callable[[Sequence[Any]], list[Any]] = list,
+    ) -> None:
+        of_each = PartOfEach(batches, shard)
+        super().__init__(ByBatch(items, join), batch_sampler=of_each, collate_fn=as_it_is)
+
+
+class ResumableLoader(SharedLoader):
     """The training batches of the data it is `within`, in an order that is the same every time for
     the same epoch.
     """
@@ -54,9 +125,9 @@ class ResumableLoader(OwnRandomLoader):
     def __iter__(self) -> Iterator[Any]:  # type: ignore[override]
         """The rest of the epoch that was interrupted; afterwards whole ones.
 
-        A batch sampler is told which epoch it is, as samplers are.
+        A batch sampler is told which epoch it is, if it wants to know.
         """
-        if set_epoch := getattr(self.batch_sampler, "set_epoch", None):
-            set_epoch(self.within.trainer.current_epoch if self.within.trainer else 0)
+        epoch = self.within.trainer.current_epoch if self.within.trainer else 0
+        self.batch_sampler.set_epoch(epoch)  # type: ignore[union-attr]
         first, self.within.first_batch = self.within.first_batch, 0
         yield from islice(super().__iter__(), first, None)

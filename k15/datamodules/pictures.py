@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from itertools import islice
 
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler, DataLoader
 
-from k15.datamodules.loader import OwnRandomLoader, ResumableData, ResumableLoader
+from k15.datamodules.loader import ResumableData, ResumableLoader, SharedLoader
 from k15.problems.sources import Demonstrator, demonstrations
 from k15.questions import Split
+from k15.shard import shard_of
 from k15.types import Problem
 
 
@@ -44,12 +45,15 @@ class PictureData(ResumableData):
 
     def train_dataloader(self) -> DataLoader:
         """Batches of problems."""
-        size = self.pictures_per_batch
-        return ResumableLoader(self.train, within=self, batch_size=size, collate_fn=list)
+        batches = self._batches(self.train)
+        return ResumableLoader(self.train, batches, shard_of(self.trainer), within=self)
 
     def val_dataloader(self) -> DataLoader:
         """Pictures of problems that are not trained on."""
-        return OwnRandomLoader(self.held_out, self.pictures_per_batch, collate_fn=list)
+        return SharedLoader(self.held_out, self._batches(self.held_out), shard_of(self.trainer))
+
+    def _batches(self, problems: list[Problem]) -> BatchSampler:
+        return BatchSampler(range(len(problems)), self.pictures_per_batch, drop_last=False)
 
     def _problems(self, first: int, number: int, split: Split) -> list[Problem]:
         drawn = demonstrations(self.source, first, split, pictures_only=True)

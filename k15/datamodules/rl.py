@@ -27,6 +27,7 @@ from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer
 from k15.rollouts.collector import Collector
 from k15.rollouts.plan import RolloutPlan
+from k15.shard import shard_of
 from k15.types import Experience, Problem
 
 LISTED = 5  # problems that cannot be used are named one by one up to here
@@ -80,6 +81,7 @@ class RLDataModule(LightningDataModule):
         Raises:
             ConfigError: responses leave no room for a prompt, or too many problems cannot be used.
         """
+        self.collector.shard = shard_of(self.trainer)
         if self.train:
             return
         if (longest := self.collector.plan.max_response_tokens) >= self.policy.context:
@@ -97,11 +99,15 @@ class RLDataModule(LightningDataModule):
         Raises:
             ConfigError: more than `max_refused` of them cannot be used.
         """
-        with phase("check", len(problems), " problems") as progress:
-            reasons: dict[str, str] = {}
-            for problem in problems:
+        shard = self.collector.shard
+        reasons: dict[str, str] = {}
+        with phase("check", shard.part(len(problems)), " problems") as progress:
+            for problem in shard.of(problems):
                 reasons |= self.scorer.refusals([problem]) or self.too_long(problem)
                 progress.update()
+        reasons = {
+            name: reason for part in shard.gathered(reasons) for name, reason in part.items()
+        }
         if not reasons:
             return problems
         listed = "\n".join(f"  {name}: {reason}" for name, reason in list(reasons.items())[:LISTED])
@@ -111,7 +117,8 @@ class RLDataModule(LightningDataModule):
                 f"{message}\nmore than datamodule.max_refused={self.max_refused} of them; "
                 "mend the data, or raise the share"
             )
-        print(f"{message}\nthey are left out", flush=True)
+        if shard.rank == 0:
+            print(f"{message}\nthey are left out", flush=True)
         return chosen(problems, [i for i, p in enumerate(problems) if p.id not in reasons])
 
     def too_long(self, problem: Problem) -> dict[str, str]:

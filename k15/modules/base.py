@@ -9,11 +9,14 @@ import torch
 from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
+from k15.config.errors import ConfigError
 from k15.learning_rates import Rate, rate_for
 from k15.models.lora import adapted
 from k15.models.policy import Policy
 from k15.modules.frozen import leave_out, put_back
+from k15.modules.gradients import add_up, keep_apart
 from k15.modules.precision import AdamWWithMasters, check_precision, warn_of_lost_steps
+from k15.shard import Shard, shard_of
 
 
 class PolicyModule(LightningModule):
@@ -37,15 +40,27 @@ class PolicyModule(LightningModule):
         self.learning_rate = rate_for(learning_rate, kinds(policy))
         self.betas = betas
         self.weight_decay = weight_decay
+        self.shard = Shard()
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """The parameters the optimizer gets."""
         return [parameter for parameter in self.model.parameters() if parameter.requires_grad]
 
     def setup(self, stage: str) -> None:
-        """Whoever runs the policy outside of a step computes as the trainer does."""
+        """Whoever runs the policy outside of a step computes as the trainer does; each rank draws
+        its own random numbers (dropout).
+
+        Raises ConfigError for float16 on several ranks: each would pass over steps of its own.
+        """
         check_precision(str(self.trainer.precision))
         self.policy.computing = self.trainer.precision_plugin.forward_context
+        self.shard = shard_of(self.trainer)
+        if self.shard.world > 1 and str(self.trainer.precision) == "16-mixed":
+            raise ConfigError(
+                "trainer.precision=16-mixed: several ranks take bf16-mixed or 32-true"
+            )
+        if self.shard.rank:
+            torch.manual_seed(torch.initial_seed() + self.shard.rank)
 
     def on_train_start(self) -> None:
         """Steps that would be lost are warned of."""
@@ -60,12 +75,22 @@ class PolicyModule(LightningModule):
             weight_decay=self.weight_decay,
         )
 
-    def across_ranks(self, count: float) -> float:
-        """Sum of a count over all ranks: what a loss is normalised by."""
-        if self.trainer.world_size == 1:
-            return float(count)
-        total = torch.tensor(float(count), dtype=torch.float32, device=self.device)
-        return float(self.trainer.strategy.reduce(total, reduce_op="sum"))
+    def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
+        """Gradients of several ranks wait for `add_up_gradients`."""
+        keep_apart(self.trainer.strategy.model)
+
+    def add_up_gradients(self) -> None:
+        """Over all ranks, before an optimizer step looks at them."""
+        add_up(self.trained_parameters(), self.shard)
+
+    def across_ranks(self, figures: Mapping[str, float | Tensor]) -> dict[str, float]:
+        """Sums over all ranks of figures that each of them has, such as what a loss is normalised
+        by.
+        """
+        if self.shard.world == 1:
+            return {name: float(value) for name, value in figures.items()}
+        values = [torch.as_tensor(value, device=self.device).double() for value in figures.values()]
+        return dict(zip(figures, self.shard.summed(torch.stack(values)).tolist(), strict=True))
 
     def transfer_batch_to_device(
         self, batch: Any, device: torch.device, dataloader_idx: int
@@ -74,16 +99,19 @@ class PolicyModule(LightningModule):
         return batch
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Remember which model this is, and torch's random states (dropout)."""
+        """Remember which model this is, and torch's random states of all ranks (dropout)."""
         checkpoint["model_shapes"] = shapes(self.model)
-        checkpoint["rng"] = random_states()
+        checkpoint["rng"] = self.shard.gathered(random_states())
         leave_out(checkpoint, self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the random states; raises ValueError if the checkpoint is of another model."""
+        """Restore the random states, of a rank that was there; raises ValueError if the checkpoint
+        is of another model.
+        """
         check_same_model(checkpoint["model_shapes"], shapes(self.model))
         put_back(checkpoint, self)
-        restore_random_states(checkpoint["rng"])
+        for states in checkpoint["rng"][self.shard.rank : self.shard.rank + 1]:
+            restore_random_states(states)
 
 
 def kinds(policy: Policy) -> tuple[str, str]:

@@ -31,24 +31,24 @@ class KLToStart:
         }
 
     @torch.no_grad()
-    def __call__(self, minibatch: Iterable[LaidOut], logps: Callable[[LaidOut], Tensor]) -> float:
-        """KL(π_i ‖ π_start) in nats per token, estimated on the tokens that π_i sampled; 0 where
-        there are none.
+    def __call__(
+        self, minibatch: Iterable[LaidOut], logps: Callable[[LaidOut], Tensor]
+    ) -> dict[str, Tensor]:
+        """`kl`: KL(π_i ‖ π_start) in nats, estimated on the tokens that π_i sampled and summed over
+        them.
 
-        The mean of exp(−r) − 1 + r with r = log π_i − log π_start: not negative, and of the same
-        expectation as r (Schulman 2020, "Approximating KL divergence", k3). The micro-batches
-        bring log π_i; `logps` gives [B, T] log π under the model's weights.
+        For each the value of exp(−r) − 1 + r with r = log π_i − log π_start: not negative, and of
+        the same expectation as r (Schulman 2020, "Approximating KL divergence", k3). The
+        micro-batches bring log π_i; `logps` gives [B, T] log π under the model's weights.
         """
-        sums_2 = torch.zeros(2, device=self.policy.device)  # read once: reading waits
+        total = torch.zeros((), device=self.policy.device)  # read once: reading waits
         with weights_of(self.policy.model, self.start):
             for micro in minibatch:
                 assert micro.reference_logp_BT is not None
                 ratio_BT = micro.reference_logp_BT - logps(micro)
                 divergence_BT = ratio_BT.neg().expm1() + ratio_BT
-                fresh_BT = torch.where(micro.fresh_BT, divergence_BT, 0.0)
-                sums_2 += torch.stack([fresh_BT.sum(), micro.fresh_BT.sum()])
-        total, tokens = sums_2.tolist()
-        return total / max(1.0, tokens)
+                total += torch.where(micro.fresh_BT, divergence_BT, 0.0).sum()
+        return {"kl": total}
 
 
 @contextmanager

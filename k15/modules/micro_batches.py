@@ -5,8 +5,8 @@ Legend: B sequences of a micro-batch, T longest response in it, in tokens.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from k15.losses.policy_loss import LossInputs
 from k15.models.layouts.base import Layout
 from k15.models.layouts.targets import sent
 from k15.models.policy import Policy
+from k15.shard import Shard
 from k15.types import Example, PackedBatch, Rollout, RolloutGroup
 
 
@@ -112,6 +113,29 @@ class MicroBatch:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minibatch:
+    """What one optimizer step is taken on: this rank's part, and how much there is over all
+    ranks.
+    """
+
+    micro_batches: list[MicroBatch]
+    sequences: int
+    tokens: int
+    """In the loss,"""
+    fresh: int
+    """and those of them that π_i sampled."""
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """As `LossInputs` takes them."""
+        return {"sequences": float(self.sequences), "tokens": float(self.tokens)}
+
+    def laid_out(self, policy: Policy, layout: Layout) -> Iterator[LaidOut]:
+        """One micro-batch after the other."""
+        return (micro.laid_out(policy, layout) for micro in self.micro_batches)
+
+
 def response(
     group: RolloutGroup,
     rollout: Rollout,
@@ -140,6 +164,40 @@ def cut(
     """Every response once, under the token budget."""
     plan = layout.plan(policy, [each.example for each in responses], tokens_per_microbatch)
     return [MicroBatch(responses=[responses[index] for index in chosen]) for chosen in plan]
+
+
+def shared(
+    policy: Policy,
+    groups: Sequence[Sequence[Response]],
+    tokens_per_microbatch: int,
+    layout: Layout,
+    shard: Shard,
+) -> Minibatch:
+    """Whole groups go to the ranks, about as many tokens to each; all ranks have to call.
+
+    Ranks with fewer micro-batches than another get silent ones, so that all go through as many.
+    """
+    costs = [sum(each.example.length for each in group) for group in groups]
+    mine = [each for place in shard.balanced(costs)[shard.rank] for each in groups[place]]
+    micro_batches = cut(policy, mine, tokens_per_microbatch, layout)
+    responses = [each for group in groups for each in group]
+    lacking = max(shard.gathered(len(micro_batches))) - len(micro_batches)
+    micro_batches += [MicroBatch(responses=[silent(responses)]) for _ in range(lacking)]
+    return Minibatch(
+        micro_batches=micro_batches,
+        sequences=len(responses),
+        tokens=sum(int(each.mask_T.sum()) for each in responses),
+        fresh=sum(int((each.mask_T & each.fresh_T).sum()) for each in responses),
+    )
+
+
+def silent(responses: Sequence[Response]) -> Response:
+    """The shortest response, of those with pictures where there are any, with no token in the
+    loss.
+    """
+    shortest = min(responses, key=lambda each: (not each.example.images, each.example.length))
+    nothing = (False,) * len(shortest.example.response_tokens)
+    return replace(shortest, example=replace(shortest.example, loss_mask=nothing))
 
 
 def mismatch(inputs: LossInputs, fresh_BT: Tensor) -> Tensor:

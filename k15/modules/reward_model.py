@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from lightning.pytorch import LightningModule
 
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
@@ -19,7 +18,8 @@ from k15.models.policy import Policy
 from k15.models.value_head import add_value_head, scores
 from k15.modules.language import LanguageModule
 from k15.modules.supervised import SupervisedModule
-from k15.types import JudgedExample
+from k15.modules.tallies import Tallies
+from k15.types import JudgedExample, Share
 
 
 class RewardModel(SupervisedModule):
@@ -57,8 +57,7 @@ class RewardModel(SupervisedModule):
     def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
         """Loss and accuracy on judgements that were not trained on."""
         super().validation_step(judged, batch_index)
-        judge = ValueJudge(self.policy)
-        log_verdicts(self, judged, judge.judge([example.prompt_tokens for example in judged]))
+        judge_share(self.held_out, judged, ValueJudge(self.policy).judge)
 
 
 class CotRewardModel(LanguageModule):
@@ -88,36 +87,26 @@ class CotRewardModel(LanguageModule):
         """
         super().validation_step(judged, batch_index)
         judge = CotJudge(self.policy, self.engine, max_new_tokens=self.max_new_tokens, attempts=1)
-        log_verdicts(self, judged, judge.judge([example.prompt_tokens for example in judged]))
+        judge_share(self.held_out, judged, judge.judge)
 
 
-def log_verdicts(
-    module: LightningModule, judged: Sequence[JudgedExample], verdicts: Sequence[Judged]
+def judge_share(
+    held_out: Tallies,
+    judged: Sequence[JudgedExample],
+    judge: Callable[[list[tuple[int, ...]]], Sequence[Judged]],
 ) -> None:
-    """`val/accuracy`; `val/accepted_{right,wrong}`, shares of the correct and of the wrong
-    responses that pass; `val/unreadable`, verdicts that are none; `val/held_out`, how many.
+    """Have a rank's share judged, if it has one, for `val/accuracy`;
+    `val/accepted_{right,wrong}`, shares of the correct and of the wrong responses that pass;
+    `val/unreadable`, verdicts that are none; `val/held_out`, how many.
     """
-    values = [one.correct if isinstance(one, Verdict) else None for one in verdicts]
-    passed = [value is not None and value > 0.5 for value in values]
-    labels = [example.correct for example in judged]
-    figures = {
-        "accuracy": [
-            value is not None and said == label
-            for value, said, label in zip(values, passed, labels, strict=True)
-        ],
-        "accepted_right": [said for said, label in zip(passed, labels, strict=True) if label],
-        "accepted_wrong": [said for said, label in zip(passed, labels, strict=True) if not label],
-        "unreadable": [value is None for value in values],
-    }
-    module.log(
-        "val/held_out",
-        float(len(judged)),
-        batch_size=len(judged),
-        on_step=False,
-        on_epoch=True,
-        reduce_fx="sum",
-    )
-    for name, hits in figures.items():
-        if hits:
-            share = sum(hits) / len(hits)
-            module.log(f"val/{name}", share, batch_size=len(hits), on_step=False, on_epoch=True)
+    if isinstance(judged, Share) and judged.silent:
+        return
+    verdicts = judge([example.prompt_tokens for example in judged])
+    for example, one in zip(judged, verdicts, strict=True):
+        value = one.correct if isinstance(one, Verdict) else None
+        passed = value is not None and value > 0.5
+        right = value is not None and passed == example.correct
+        held_out.add("accuracy", right, 1)
+        held_out.add(f"accepted_{'right' if example.correct else 'wrong'}", passed, 1)
+        held_out.add("unreadable", value is None, 1)
+    held_out.add("held_out", len(judged))

@@ -31,7 +31,7 @@ from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.modules.divergence import KLToStart
-from k15.modules.micro_batches import LaidOut, MicroBatch, cut, mismatch, response
+from k15.modules.micro_batches import LaidOut, MicroBatch, Minibatch, mismatch, response, shared
 from k15.modules.out_of_memory import lower, with_halves
 from k15.modules.step_sizes import OptimizerState, StepSizes
 from k15.progress import phase
@@ -129,8 +129,9 @@ class RLModule(PolicyModule, StepsWithinBatch):
         means = {name: sum(values) / len(values) for name, values in sums.items()}
         figures = {**means, "steps": len(minibatches), **learning_figures(optimizer, groups)}
         if self.kl_to_start and minibatches:
-            laid_out = (micro.laid_out(self.policy, self.layout) for micro in minibatches[0])
-            figures["kl_to_start"] = self.kl_to_start(laid_out, self.logps)
+            laid_out = minibatches[0].laid_out(self.policy, self.layout)
+            total = self.across_ranks(self.kl_to_start(laid_out, self.logps))["kl"]
+            figures["kl_to_start"] = total / max(1, minibatches[0].fresh)
         self.log_iteration(experience, groups, figures, time.perf_counter() - started)
 
     def select_groups(self, experience: Experience) -> list[Credited]:
@@ -166,7 +167,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
             found.update(zip(same, self.advantage(reward_PG)[:, :, None], strict=True))
         return [found[index] for index in range(len(groups))]
 
-    def minibatches(self, groups: Sequence[Credited], iteration: int) -> list[list[MicroBatch]]:
+    def minibatches(self, groups: Sequence[Credited], iteration: int) -> list[Minibatch]:
         """Whole groups in random order, spread evenly over the minibatches; each is cut into
         micro-batches. Experience comes with the groups that took longest first.
         """
@@ -178,27 +179,30 @@ class RLModule(PolicyModule, StepsWithinBatch):
             if len(part)
         ]
 
-    def minibatch(self, groups: Sequence[Credited], iteration: int) -> list[MicroBatch]:
-        """The responses of some groups, under the token budget."""
+    def minibatch(self, groups: Sequence[Credited], iteration: int) -> Minibatch:
+        """The responses of some groups, this rank's under the token budget."""
         responses = [
-            response(group, rollout, advantage_T, self.loss_mask(rollout, iteration), iteration)
+            [
+                response(group, rollout, advantage_T, self.loss_mask(rollout, iteration), iteration)
+                for rollout, advantage_T in zip(group.rollouts, advantage_GT, strict=True)
+            ]
             for group, advantage_GT in groups
-            for rollout, advantage_T in zip(group.rollouts, advantage_GT, strict=True)
         ]
         budget = self.sizes.tokens_per_microbatch
-        return cut(self.policy, responses, budget, self.layout)
+        return shared(self.policy, responses, budget, self.layout, self.shard)
 
-    def within_memory(self, go_through: Callable[..., Any], minibatch: list[MicroBatch]) -> Any:
+    def within_memory(self, go_through: Callable[..., Any], minibatch: Minibatch) -> Any:
         """One micro-batch after the other, in halves where that takes less; not on several ranks,
         which have to go through as many as each other.
         """
         halves = MicroBatch.halves if self.trainer.world_size == 1 else MicroBatch.whole
         budget, chunk = self.sizes.tokens_per_microbatch, self.tokens_per_chunk
         sizes = (f"sizes.tokens_per_microbatch={budget}", f"tokens_per_chunk={chunk}")
-        return with_halves(go_through, minibatch, halves, lower(*sizes, "data.max_response_tokens"))
+        hint = lower(*sizes, "data.max_response_tokens")
+        return with_halves(go_through, minibatch.micro_batches, halves, hint)
 
     @torch.no_grad()
-    def add_references(self, minibatches: list[list[MicroBatch]]) -> None:
+    def add_references(self, minibatches: list[Minibatch]) -> None:
         """log π_i of every response token, before the first optimizer step."""
         with phase("reference", len(minibatches), " minibatches") as progress:
             for minibatch in minibatches:
@@ -209,31 +213,26 @@ class RLModule(PolicyModule, StepsWithinBatch):
         for micro in micro_batches:
             micro.reference_logp_BT = self.logps(micro.laid_out(self.policy, self.layout))
 
-    def minibatch_step(self, optimizer: Any, minibatch: list[MicroBatch]) -> dict[str, float]:
-        """Accumulate the gradient over the micro-batches, clip it, take one step."""
-        responses = [response for micro in minibatch for response in micro.responses]
-        counts = {
-            "sequences": self.across_ranks(len(responses)),
-            "tokens": self.across_ranks(float(sum(each.mask_T.sum() for each in responses))),
-        }
-        fresh = self.across_ranks(float(sum((r.mask_T & r.fresh_T).sum() for r in responses)))
+    def minibatch_step(self, optimizer: Any, minibatch: Minibatch) -> dict[str, float]:
+        """Accumulate the gradient over micro-batches and ranks, clip it, take one step."""
 
         def gathered(micro_batches: Iterable[MicroBatch]) -> dict[str, Any]:
             optimizer.zero_grad()
             sums: dict[str, Any] = {}  # read once, behind the step: reading waits for the device
             for micro in micro_batches:
-                for name, value in self.add_gradient(micro, counts).items():
-                    sums[name] = sums.get(name, 0.0) + value
+                found = self.add_gradient(micro, minibatch.counts)
+                sums = {name: sums.get(name, 0.0) + value for name, value in found.items()}
             return sums
 
-        metrics = self.within_memory(gathered, minibatch)
-        mismatched = metrics.pop("engine_mismatch")
-        if fresh:
-            metrics["engine_mismatch"] = mismatched / fresh
-        parameters = self.trained_parameters()
-        metrics["gradient_norm"] = nn.utils.clip_grad_norm_(parameters, self.gradient_clip)
+        sums = self.within_memory(gathered, minibatch)
+        self.add_up_gradients()
+        norm = nn.utils.clip_grad_norm_(self.trained_parameters(), self.gradient_clip)
         optimizer.step()
-        return {name: float(value) for name, value in metrics.items()}
+        metrics = {**self.across_ranks(sums), "gradient_norm": float(norm)}
+        mismatched = metrics.pop("engine_mismatch")
+        if minibatch.fresh:
+            metrics["engine_mismatch"] = mismatched / minibatch.fresh
+        return metrics
 
     def add_gradient(self, micro: MicroBatch, counts: dict[str, float]) -> dict[str, Tensor]:
         """Add a micro-batch's gradient to what is there; returns its share of the figures."""
@@ -242,7 +241,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         inputs = laid_out.inputs(self.logps(laid_out), counts)
         micro.reference_logp_BT = inputs.reference_logp_BT
         loss, parts = self.loss(inputs)
-        self.manual_backward(loss * self.trainer.world_size)  # DDP averages over ranks
+        self.manual_backward(loss)
         mismatched = mismatch(inputs, laid_out.fresh_BT)
         return {**parts, "loss": loss.detach(), "engine_mismatch": mismatched}
 

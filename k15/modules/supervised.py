@@ -22,6 +22,8 @@ from k15.learning_rates import Rate
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
+from k15.modules.tallies import Tallies
+from k15.types import Share
 
 
 class SupervisedModule(PolicyModule):
@@ -47,6 +49,7 @@ class SupervisedModule(PolicyModule):
         )
         self.warmup = warmup
         self.tokens_seen = 0.0
+        self.held_out = Tallies()
         self._sums = StepSums()
         self._since = self._seconds = 0.0
 
@@ -54,29 +57,36 @@ class SupervisedModule(PolicyModule):
         """What a batch adds to the loss, and how many tokens the model reads for it."""
         raise NotImplementedError
 
+    def terms_of_share(self, batch: Any) -> tuple[Terms, int]:
+        """The same, of a rank's share: nothing where it is there for the others' sake."""
+        terms, tokens = self.terms(batch)
+        silent = isinstance(batch, Share) and batch.silent
+        return (terms.silent(), 0) if silent else (terms, tokens)
+
     def training_step(self, batch: Any, batch_index: int) -> Tensor:
         """The batch's share of the loss, in units of the step's first batch: how many terms the
         step has is not known before its last one.
         """
-        terms, tokens = self.terms(batch)
+        terms, tokens = self.terms_of_share(batch)
         if not self._sums.batches:
-            self._sums.unit = max(1.0, self.across_ranks(terms.count))
+            self._sums.unit = max(1.0, self.across_ranks({"terms": terms.count})["terms"])
         self._sums.add(terms, tokens)
-        divided_by = self.trainer.accumulate_grad_batches * self.trainer.world_size  # by Lightning
-        return terms.loss * (divided_by / self._sums.unit)
+        return terms.loss * (self.trainer.accumulate_grad_batches / self._sums.unit)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """The gathered gradient becomes the one of the mean over all terms."""
+        self.add_up_gradients()
         sums, self._sums = self._sums, StepSums()
-        terms = max(1.0, self.across_ranks(sums.terms))
+        totals = self.across_ranks({**sums.values(), "terms": sums.terms, "tokens": sums.tokens})
+        tokens, terms = totals.pop("tokens"), max(1.0, totals.pop("terms"))
         gradients = [p.grad for p in self.trained_parameters() if p.grad is not None]
         if sums.unit != terms:
             for gradient in gradients:
                 gradient.mul_(sums.unit / terms)
-        figures = {name: self.across_ranks(value) / terms for name, value in sums.values().items()}
+        figures = {name: total / terms for name, total in totals.items()}
         figures["gradient_norm"] = float(get_total_norm(gradients))
         figures["learning_rate"] = optimizer.param_groups[0]["lr"]
-        self.log_step(figures, self.across_ranks(sums.tokens))
+        self.log_step(figures, tokens)
 
     def log_step(self, figures: dict[str, float], tokens: float) -> None:
         """Under `train/`, with the tokens seen and the speed."""
@@ -90,15 +100,13 @@ class SupervisedModule(PolicyModule):
 
     def validation_step(self, batch: Any, batch_index: int) -> None:
         """The means over the terms of the whole validation set, however it is cut."""
-        terms, _ = self.terms(batch)
-        for name, mean in terms.means().items():
-            self.log(
-                f"val/{name}",
-                mean,
-                prog_bar=name == "loss",
-                batch_size=terms.count,
-                sync_dist=self.trainer.world_size > 1,
-            )
+        terms, _ = self.terms_of_share(batch)
+        self.held_out.add_terms(terms)
+
+    def on_validation_epoch_end(self) -> None:
+        """They are logged."""
+        for name, mean in self.held_out.means(self.shard).items():
+            self.log(f"val/{name}", mean, prog_bar=name == "loss", batch_size=1)
 
     def configure_optimizers(self) -> Any:
         """AdamW under the schedule."""
@@ -112,6 +120,7 @@ class SupervisedModule(PolicyModule):
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         """The clock runs."""
+        super().on_train_batch_start(batch, batch_index)
         self._since = time.perf_counter()
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:

@@ -19,15 +19,15 @@ class ReplayBuffer:
 
     def __init__(self) -> None:
         self._groups: list[RolloutGroup] = []
-        self._started = 0
+        self.started = 0
 
     def __len__(self) -> int:
         return len(self._groups)
 
     def next_number(self) -> int:
         """Of a group that is started: 0, 1, 2, ... over all iterations."""
-        self._started += 1
-        return self._started - 1
+        self.started += 1
+        return self.started - 1
 
     def put(self, groups: list[RolloutGroup]) -> None:
         """Keep groups that were not handed out."""
@@ -41,7 +41,7 @@ class ReplayBuffer:
     def state_dict(self) -> dict[str, Any]:
         """Plain lists and numbers; a problem is saved by its id."""
         return {
-            "started": self._started,
+            "started": self.started,
             "groups": [
                 {
                     "number": group.number,
@@ -55,7 +55,7 @@ class ReplayBuffer:
 
     def load_state_dict(self, state: Mapping[str, Any], problems: Mapping[str, Problem]) -> None:
         """Restore; raises ValueError naming a problem that the data no longer has."""
-        self._started = state["started"]
+        self.started = state["started"]
         self._groups = [
             RolloutGroup(
                 number=saved["number"],

@@ -15,8 +15,9 @@ reward.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import count, islice
 from operator import attrgetter
 from typing import Protocol
 
@@ -24,9 +25,11 @@ from k15.engines.protocol import RolloutEngine
 from k15.progress import phase
 from k15.rollouts.buffer import ReplayBuffer
 from k15.rollouts.flight import Flight
+from k15.rollouts.landed import Landed, of_all_ranks
 from k15.rollouts.metrics import certainty, experience_metrics, outcome_metrics
 from k15.rollouts.plan import RolloutPlan
 from k15.rollouts.scoring import Score, Scoring
+from k15.shard import Shard
 from k15.types import Experience, Problem, Rollout, RolloutGroup
 
 
@@ -49,32 +52,86 @@ class Collector:
         self.score = score
         self.plan = plan
         self.buffer = ReplayBuffer()
+        self.shard = Shard()
+        """Which of the groups are this process's to work on."""
 
     def collect(self, sampler: Iterator[Problem], iteration: int) -> Experience:
         """One iteration: old groups go on, new ones start, complete ones are scored and handed out
         in the order in which they were started; the rest waits in the buffer.
+
+        Each rank works on its groups and comes back with those of all ranks.
         """
-        samples = self.plan.sizes.samples_per_problem
-        new = (self.start(problem, samples, self.buffer.next_number()) for problem in sampler)
-        flight = Flight(self.buffer.take(), new, self.plan, iteration, self.codec.decode)
-        scored, seconds = self.run(flight)
-        self.buffer.put(flight.rest)
-        dropped = len(flight.batch) - len(scored)
+        old = self.buffer.take()
+        problems = {group.number: group.problem for group in old}
+        draws = self._draws(sampler, problems)
+        if not self.plan.cut_unfinished:
+            draws = islice(draws, max(0, self.plan.groups_in_flight - len(old)))
+        landed = self._of_all_ranks(self._fly(old, draws, self.plan, iteration), draws, problems)
+        self.buffer.put([*landed.rest])
         metrics = experience_metrics(
-            flight.groups, scored, iteration, dropped=dropped, seconds=seconds
+            landed.groups,
+            landed.scored,
+            iteration,
+            dropped=len(landed.dropped),
+            seconds=landed.seconds,
         )
-        metrics["rollout/groups_put_off"] = sum(group.finished for group in flight.rest)
-        metrics["rollout/groups_too_old"] = len(flight.too_old)
-        return Experience(iteration=iteration, groups=tuple(scored), metrics=metrics)
+        metrics["rollout/groups_put_off"] = sum(group.finished for group in landed.rest)
+        metrics["rollout/groups_too_old"] = landed.too_old
+        return Experience(iteration=iteration, groups=tuple(landed.scored), metrics=metrics)
 
     def evaluate(self, problems: Sequence[Problem], iteration: int, samples: int = 1) -> Experience:
         """Answer problems once, uncut, with the same random numbers at every iteration."""
-        groups = [self.start(problem, samples, -n) for n, problem in enumerate(problems, start=1)]
+        numbered = dict(zip(count(-1, -1), problems, strict=False))
         plan = replace(self.plan, cut_unfinished=False, segment_tokens=None, max_staleness=None)
-        scored, _ = self.run(Flight(groups, iter(()), plan, iteration, self.codec.decode))
-        metrics = {"reward/groups_dropped": float(len(groups) - len(scored))}
-        metrics |= outcome_metrics(scored) | certainty(scored)
-        return Experience(iteration=iteration, groups=tuple(scored), metrics=metrics)
+        mine = [self.start(p, samples, n) for n, p in numbered.items() if self.shard.owns(n)]
+        landed = self._of_all_ranks(self._fly(mine, iter(()), plan, iteration), iter(()), numbered)
+        metrics = {"reward/groups_dropped": float(len(problems) - len(landed.scored))}
+        metrics |= outcome_metrics(landed.scored) | certainty(landed.scored)
+        return Experience(iteration=iteration, groups=tuple(landed.scored), metrics=metrics)
+
+    def _draws(
+        self, sampler: Iterator[Problem], problems: dict[int, Problem]
+    ) -> Iterator[tuple[int, Problem]]:
+        """Problems with the numbers of their groups, as all ranks draw them, kept in `problems`."""
+        for problem in sampler:
+            number = self.buffer.next_number()
+            problems[number] = problem
+            yield number, problem
+
+    def _fly(
+        self,
+        old: Sequence[RolloutGroup],
+        draws: Iterator[tuple[int, Problem]],
+        plan: RolloutPlan,
+        iteration: int,
+    ) -> Landed:
+        """Work on this rank's groups, old ones and drawn ones."""
+        samples = plan.sizes.samples_per_problem
+        mine = [group for group in old if self.shard.owns(group.number)]
+        new = (self.start(p, samples, n) for n, p in draws if self.shard.owns(n))
+        flight = Flight(mine, new, plan, iteration, self.codec.decode, self.shard)
+        scored, seconds = self.run(flight)
+        known = {group.number for group in scored}
+        return Landed(
+            scored=scored,
+            dropped=[group for group in flight.batch if group.number not in known],
+            rest=flight.rest,
+            too_old=len(flight.too_old),
+            started=self.buffer.started,
+            seconds=seconds,
+        )
+
+    def _of_all_ranks(
+        self,
+        landed: Landed,
+        draws: Iterator[tuple[int, Problem]],
+        problems: Mapping[int, Problem],
+    ) -> Landed:
+        """What all ranks have brought; a rank that drew less draws as much, unused."""
+        together = of_all_ranks(landed, self.shard)
+        while self.buffer.started < together.started:
+            next(draws)
+        return together.with_problems(lambda group: problems[group.number])
 
     def start(self, problem: Problem, samples: int, number: int) -> RolloutGroup:
         """A group of responses that have no token yet."""

@@ -15,15 +15,18 @@ from itertools import islice
 from k15.engines.protocol import Completion, Request, seed_of
 from k15.engines.repetition import first_repetition
 from k15.rollouts.plan import RolloutPlan
+from k15.shard import Shard
 from k15.types import FinishReason, Rollout, RolloutGroup, Segment
+
+ALONE = Shard()
 
 
 class Flight:
     """Asks for responses until the plan has what it wants; keeps the state of every group.
 
-    Without `plan.cut_unfinished` it asks for all open responses, and for new groups until
-    `plan.groups_in_flight` are under way. With it there is always something to ask for, until the
-    batch is full; groups that are too old by then are finished first.
+    Without `plan.cut_unfinished` it asks for all open responses, and for all new groups there are.
+    With it there is always something to ask for, until the batch is full; groups that are too old
+    by then are finished first. Of what the plan wants, a rank wants its part.
     """
 
     def __init__(
@@ -33,10 +36,14 @@ class Flight:
         plan: RolloutPlan,
         iteration: int,
         decode: Callable[[Sequence[int]], str],
+        shard: Shard = ALONE,
     ) -> None:
         self.groups, self.new, self.plan, self.decode = list(old), new, plan, decode
-        self.wanted = plan.sizes.problems_per_iteration if plan.cut_unfinished else None
+        wanted, in_flight = plan.sizes.problems_per_iteration, plan.groups_in_flight
+        self.wanted = shard.part(wanted) if plan.cut_unfinished else None
         """Groups that make the batch full; None: it never is."""
+        self.under_way = shard.part(in_flight)
+        """Groups to work on at a time."""
         self.too_old = {g for g, group in enumerate(old) if is_too_old(group, plan, iteration)}
         """Not to be put off once more."""
         self.complete = [g for g, group in enumerate(old) if group.finished]
@@ -63,7 +70,7 @@ class Flight:
     @property
     def expected(self) -> int:
         """Groups that will be complete, about."""
-        return self.wanted or max(len(self.groups), self.plan.groups_in_flight)
+        return self.wanted or max(len(self.groups), self.under_way)
 
     @property
     def full(self) -> bool:
@@ -105,12 +112,13 @@ class Flight:
         return chosen + [g for g in self.complete[len(chosen) :] if g in self.too_old]
 
     def _has_room(self) -> bool:
-        """Whether a new group may be started: uncut, as long as there are not enough groups, else
-        as long as not enough responses are open.
+        """Whether a new group may be started: uncut, always, else as long as not enough responses
+        are open.
         """
         if self.wanted is None:
-            return len(self.groups) < self.plan.groups_in_flight
-        return not self.full and self.open < self.plan.responses_in_flight
+            return True
+        responses = self.under_way * self.plan.sizes.samples_per_problem
+        return not self.full and self.open < responses
 
     def _start(self) -> None:
         for group in islice(self.new, 1):

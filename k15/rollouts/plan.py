@@ -65,13 +65,10 @@ class RolloutPlan:
 
     @property
     def groups_in_flight(self) -> int:
-        """Old and new groups that an iteration works on, where it waits for all of them."""
+        """Old and new groups that an iteration works on, where it waits for all of them; as many
+        groups' responses are unfinished at a time where it does not.
+        """
         return math.ceil(self.sizes.problems_per_iteration * self.oversampling)
-
-    @property
-    def responses_in_flight(self) -> int:
-        """Unfinished responses at a time, where it does not."""
-        return self.groups_in_flight * self.sizes.samples_per_problem
 
     def sampling(self) -> Sampling:
         """How tokens are drawn; requests bring their own seeds."""

@@ -31,6 +31,7 @@ def test_lines_say_all_that_is_known_of_a_rollout(run, make_policy, tmp_path: Pa
     assert len(others) == 2 and others[0]["problem"] == experiment.data.problems[1].id
     assert first == {
         "iteration": 1,
+        "group": 0,
         "problem": problem.id,
         "difficulty": problem.difficulty,
         "prompt": problem.prompt[0]["content"],
@@ -83,9 +84,10 @@ def test_tensorboard_shows_the_picture_of_a_problem(run, make_policy, tmp_path: 
         assert np.array_equal(np.asarray(shown), np.asarray(problem.images[0]))
 
 
-def test_every_rank_has_a_file_of_its_own(run, make_policy, tmp_path: Path) -> None:
+def test_one_rank_writes_for_all(run, make_policy, tmp_path: Path) -> None:
     log = RolloutLog(make_policy(), str(tmp_path))
-    rank = SimpleNamespace(global_rank=3, logger=None)
-    log.on_train_batch_end(rank, None, None, Experience(iteration=12, groups=()), 0)
-    (file,) = (tmp_path / "rollouts").iterdir()
-    assert file.name == "iteration_0012_rank3.jsonl"
+    for first in (False, True):
+        assert not log.folder.exists()
+        rank = SimpleNamespace(is_global_zero=first, logger=None)
+        log.on_train_batch_end(rank, None, None, Experience(iteration=12, groups=()), 0)
+    assert [file.name for file in log.folder.iterdir()] == ["iteration_0012.jsonl"]

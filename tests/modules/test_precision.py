@@ -197,8 +197,8 @@ def test_numbers_of_the_loss_are_float32_whatever_the_default() -> None:
     torch.set_default_dtype(torch.bfloat16)
     try:
         credited = module.select_groups(rl.experience(of, rl.REWARDS))
-        (((micro, *_),), *_) = [module.minibatches(credited, 1)]
-        micro = micro.laid_out(module.policy, module.layout)
+        (minibatch,) = module.minibatches(credited, 1)
+        micro = minibatch.micro_batches[0].laid_out(module.policy, module.layout)
         logp_BT = module.logps(micro)
     finally:
         torch.set_default_dtype(torch.float32)

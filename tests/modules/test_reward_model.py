@@ -14,10 +14,12 @@ from k15.losses.reward import pairwise
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.models.value_head import scores
-from k15.modules.reward_model import CotRewardModel, RewardModel, log_verdicts
+from k15.modules.reward_model import CotRewardModel, RewardModel, judge_share
+from k15.modules.tallies import Tallies
+from k15.shard import Shard
 from k15.tasks.judging import Make24Judging
 from k15.tasks.make24 import Make24
-from k15.types import JudgedExample
+from k15.types import JudgedExample, Share
 from tests.closeness import close
 from tests.modules.fitting import fit
 
@@ -95,21 +97,20 @@ def test_the_chain_of_thought_learns_to_end_in_a_verdict() -> None:
 def test_the_figures_of_some_verdicts() -> None:
     """Of two correct responses one passes; of three wrong ones one does, one verdict is none."""
 
-    class Logged(LightningModule):
-        def log(self, name, value, **options) -> None:
-            logged[name] = (value, options["batch_size"])
-
-    logged: dict[str, tuple[float, int]] = {}
     judged = [
         JudgedExample(prompt_tokens=(1,), response_tokens=(), correct=label, question=0)
         for label in (True, True, False, False, False)
     ]
     verdicts = [*(Verdict(correct=p) for p in (0.9, 0.4, 0.6, 0.0)), GraderFailure("no verdict")]
-    log_verdicts(Logged(), judged, verdicts)
-    assert logged == {
-        "val/held_out": (5, 5),
-        "val/accuracy": (2 / 5, 5),
-        "val/accepted_right": (1 / 2, 2),
-        "val/accepted_wrong": (1 / 3, 3),
-        "val/unreadable": (1 / 5, 5),
+    silent = Share(judged)
+    silent.silent = True
+    found = Tallies()
+    for share in (judged, silent):
+        judge_share(found, share, lambda texts: verdicts)
+    assert found.means(Shard()) == {
+        "held_out": 5,
+        "accuracy": 2 / 5,
+        "accepted_right": 1 / 2,
+        "accepted_wrong": 1 / 3,
+        "unreadable": 1 / 5,
     }

@@ -333,7 +333,11 @@ def test_groups_are_shuffled_by_seed_and_iteration() -> None:
         module = module_of(of, minibatches_per_iteration=2, **settings)
         minibatches = module.minibatches(module.select_groups(batch), iteration)
         return [
-            sorted(each.example.response_tokens for micro in part for each in micro.responses)
+            sorted(
+                each.example.response_tokens
+                for micro in part.micro_batches
+                for each in micro.responses
+            )
             for part in minibatches
         ]
 

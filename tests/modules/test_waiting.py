@@ -25,7 +25,7 @@ def reads_of_a_step(tokens_per_microbatch: int) -> tuple[int, int]:
     with Reads() as reads:
         module.add_references([minibatch])
         module.minibatch_step(module.optimizers(), minibatch)
-    return len(minibatch), reads.count
+    return len(minibatch.micro_batches), reads.count
 
 
 def test_micro_batches_do_not_wait_for_the_device() -> None:

@@ -1,0 +1,109 @@
+"""Two processes take the steps of one: the same gradients, figures and weights."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+
+from k15.datamodules.demonstrations import DemonstrationData
+from k15.models.policy import Policy
+from k15.models.tiny import tiny_policy
+from k15.modules.language import LanguageModule
+from k15.problems.sources import TaskSource
+from k15.tasks.make24 import Make24
+from k15.types import Experience
+from tests.closeness import close
+from tests.modules.test_rl import Fixed, experience, module_of
+from tests.ranks import on_two, trained
+
+SEEN = Make24(levels=(1, 2), modality="image")
+REWARDS = [[1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.5], [1.0, 1.0, 1.0]]
+TIMES = ("seconds", "per_second")
+
+
+def seeing() -> Policy:
+    torch.manual_seed(0)
+    return tiny_policy(words=SEEN.words, modality="image", hidden_size=32, layers=1)
+
+
+def with_a_picture(of: Policy) -> Experience:
+    """The problem of the second group alone is shown; the last group carries no signal."""
+    batch = experience(of, REWARDS)
+    shown = SEEN.problem(1)
+    group = replace(batch.groups[1], problem=shown, prompt_tokens=of.encode(shown))
+    return replace(batch, groups=(batch.groups[0], group, *batch.groups[2:]))
+
+
+def rl(minibatches: int, tokens: int) -> dict[str, Any]:
+    of = seeing()
+    module = module_of(
+        of,
+        minibatches_per_iteration=minibatches,
+        problems_per_iteration=12,
+        tokens_per_microbatch=tokens,
+        gradient_clip=0.5,
+        kl_to_start=True,
+    )
+    return trained(module, Fixed(with_a_picture(of)), max_epochs=2)
+
+
+def same(found: dict[str, Any], expected: dict[str, Any]) -> None:
+    """To 1e-5 of the largest number of each tensor; times are others."""
+    assert found["figures"].keys() == expected["figures"].keys()
+    for name, value in expected["figures"].items():
+        if not name.endswith(TIMES):
+            assert found["figures"][name] == pytest.approx(value, rel=1e-4, abs=1e-6), name
+    assert len(found["gradients"]) == len(expected["gradients"])
+    for step, others in zip(found["gradients"], expected["gradients"], strict=True):
+        assert step.keys() == others.keys()
+        for name, gradient in others.items():
+            close(step[name], gradient, 1e-5)
+
+
+@pytest.mark.parametrize(
+    ("minibatches", "tokens"),
+    [
+        (1, 60),  # many micro-batches, unequal numbers of them
+        (3, 4096),  # two groups, one, one: each time a rank has none
+    ],
+)
+def test_rl_on_two_ranks_is_rl_on_one(minibatches: int, tokens: int) -> None:
+    """One group has a picture, so one rank alone computes with the vision tower."""
+    expected = rl(minibatches, tokens)
+    first, second = on_two(rl, minibatches, tokens)
+    assert len(expected["gradients"]) == 2 * minibatches
+    same(first, expected)
+    same(second, expected)
+    for name, weight in first["weights"].items():
+        assert torch.equal(weight, second["weights"][name])
+
+
+def without_signal() -> dict[str, Any]:
+    of = seeing()
+    return trained(module_of(of), Fixed(experience(of, [[1.0] * 3] * 4)))
+
+
+def test_an_iteration_without_signal_ends_on_two_ranks() -> None:
+    for found in on_two(without_signal):
+        assert found["gradients"] == [] and found["figures"]["train/steps"] == 0
+
+
+def sft(accumulate: int) -> dict[str, Any]:
+    source = TaskSource(SEEN, held_out_problems=20)
+    module = LanguageModule(seeing(), learning_rate=1e-3)
+    data = DemonstrationData(
+        policy=module.policy, source=source, tokens=600, tokens_per_batch=80, held_out_examples=3
+    )
+    return trained(module, data, accumulate_grad_batches=accumulate)
+
+
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_sft_on_two_ranks_is_sft_on_one(accumulate: int) -> None:
+    """Batches of one to a few sequences: some have nothing for the second rank."""
+    expected = sft(accumulate)
+    first, second = on_two(sft, accumulate)
+    same(first, expected)
+    same(second, expected)
+    for name, weight in first["weights"].items():
+        assert torch.equal(weight, second["weights"][name])
