@@ -10,6 +10,7 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -26,6 +27,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     """A device's memory, or on a CPU that of the machine, or of what a process may have of it."""
     told = "DefaultCPUAllocator" in str(error) or "can't allocate memory" in str(error)
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or told
+
+
+@contextmanager
+def told_what_to_lower(*sizes: str) -> Iterator[None]:
+    """Where memory runs out within it, raises ConfigError with the sizes to lower."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ConfigError(f"out of memory ({one_line(error)}); {lower(*sizes)}") from error
 
 
 def with_halves(

@@ -22,8 +22,12 @@ from k15.learning_rates import Rate
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
+from k15.modules.out_of_memory import told_what_to_lower
 from k15.modules.tallies import Tallies
 from k15.types import Share
+
+SIZES = ("datamodule.tokens_per_batch", "tokens_per_chunk")
+"""Settings that decide how much memory a batch takes."""
 
 
 class SupervisedModule(PolicyModule):
@@ -67,11 +71,17 @@ class SupervisedModule(PolicyModule):
         """The batch's share of the loss, in units of the step's first batch: how many terms the
         step has is not known before its last one.
         """
-        terms, tokens = self.terms_of_share(batch)
+        with told_what_to_lower(*SIZES):
+            terms, tokens = self.terms_of_share(batch)
         if not self._sums.batches:
             self._sums.unit = max(1.0, self.across_ranks({"terms": terms.count})["terms"])
         self._sums.add(terms, tokens)
         return terms.loss * (self.trainer.accumulate_grad_batches / self._sums.unit)
+
+    def backward(self, loss: Tensor, *args: Any, **kwargs: Any) -> None:
+        """As everywhere; too little memory is told with what takes less."""
+        with told_what_to_lower(*SIZES):
+            super().backward(loss, *args, **kwargs)
 
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         """The gathered gradient becomes the one of the mean over all terms."""

@@ -88,8 +88,7 @@ def start(
             f"stage={stage(config)} starts from the weights of stage={named}, which "
             "are not there yet.\n"
             f"Run first: python train.py {' '.join(before)}\n"
-            "or have it trained now: train_missing=true
-"
+            "or have it trained now: train_missing=true\n"
             f"or give a folder: {origin}=<folder>, or {origin}=null to start from model.path "
             "itself"
         )

@@ -9,6 +9,8 @@ from k15.config import ConfigError
 from k15.models.policy import Policy
 from k15.modules.out_of_memory import is_out_of_memory, with_halves
 from tests.closeness import close
+from tests.modules import test_supervised as supervised
+from tests.modules.fitting import Batches, fit
 from tests.modules.test_rl import (
     REWARDS,
     experience,
@@ -56,6 +58,16 @@ def test_halves_have_the_gradient_of_the_whole(layout: str, backward: bool) -> N
     assert max(sizes) in halves and len(halves) > len(sizes)
     close(gradients(halved), gradients(whole), 1e-4)
     close(weights(halved), weights(whole), 1e-4)
+
+
+@pytest.mark.parametrize("backward", [False, True])
+def test_a_supervised_batch_that_does_not_fit_names_the_sizes(backward: bool) -> None:
+    make, items, join = supervised.KINDS["language"]
+    module = make()
+    limited(module.policy, 1, backward)
+    data = Batches(supervised.batches(items(), supervised.CUTS["one"], join))
+    with pytest.raises(ConfigError, match=r"^out of memory \(.*lower datamodule\.tokens_per_batch"):
+        fit(module, data, limit_val_batches=0)
 
 
 def test_what_does_not_fit_in_halves_ends_the_run() -> None:
