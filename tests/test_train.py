@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_is_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data.max_response_tokens=600"], "exceed the model's context of 512; shorten responses"),
+        (["data.max_response_tokens=600"], "the model's context of 512 tokens must hold the prompt"),
         (["data=math", "data.path=FILE", "sampler=curriculum"], "a curriculum needs one each, or"),
         (
             ["sampler=curriculum", "sampler.schedule={0: [9]}"],
@@ -282,7 +282,7 @@ def test_sft_and_rl_train_an_adapter_and_leave_merged_weights(
     tiny_policy(words=Make24().words, hidden_size=32, layers=1).save(tmp_path / "base")
     main = runpy.run_path(str(TRAIN))["main"]
     lora = ["model=hf", f"model.path={tmp_path}/base", "model.dtype=float32", "model.lora.rank=2"]
-    sft = [*lora, "module.learning_rate=1e-2", "datamodule.tokens=4000", "logger=null"]
+    sft = [*lora, "learning_rates.sft=1e-2", "datamodule.tokens=4000", "logger=null"]
     main(["stage=sft", "start_from=null", *sft, f"run_dir={tmp_path}/sft"])
     small = [word for word in SMALL if not word.startswith(("model.", "start_from", "trainer."))]
     rl = [*small, *lora, "trainer.max_epochs=1", f"start_from={tmp_path}/sft/model"]
