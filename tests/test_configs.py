@@ -61,10 +61,13 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     ]
     (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
     recipe = [f"model.path={folder}/model", f"data.path={folder}/sums.jsonl", *ON_A_CPU]
+    recipe += [
+        "trainer.devices=1",
+        "engine={_target_: k15.engines.transformers.TransformersEngine}",
+    ]
     return {
-        **{name: [*recipe, "trainer.devices=1"] for name in NAMES if "=qwen" in name},
-        "experiment=qwen2_5_vl_3b": [*recipe, "data.fields.images=null"],
-        "experiment=qwen2_5_vl_3b_8gpus": [*recipe, "data.fields.images=null", "trainer.devices=1"],
+        **{name: recipe for name in NAMES if "=qwen2_5_7b" in name},
+        **{name: [*recipe, "data.fields.images=null"] for name in NAMES if "=qwen2_5_vl" in name},
         "model=hf": [f"model.path={folder}/model"],
         "experiment=smollm2": [f"model.path={folder}/model"],
         "model=trained": [f"model.path={folder}/model"],
