@@ -39,6 +39,8 @@ class PolicyModule(LightningModule):
         self.model: nn.Module = policy.model.train()
         self.learning_rate = rate_for(learning_rate, kinds(policy))
         self.betas = betas
+        self.optimizer_on_cpu = False
+        """Set by `k15.callbacks.offload` before the optimizer is made."""
         self.weight_decay = weight_decay
         self.shard = Shard()
 
@@ -70,6 +72,7 @@ class PolicyModule(LightningModule):
         """AdamW at a constant learning rate."""
         return AdamWWithMasters(
             self.trained_parameters(),
+            on_cpu=self.optimizer_on_cpu,
             lr=self.learning_rate,
             betas=(self.betas[0], self.betas[1]),
             weight_decay=self.weight_decay,

@@ -29,19 +29,24 @@ class AdamWWithMasters(AdamW):
     """AdamW that keeps a master weight in float32 for each weight of a narrower type.
 
     Moments and steps are float32, and the weight is the rounded master (Micikevicius et al. 2018,
-    arXiv 1710.03740, §3.1). Of float32 weights it is AdamW.
+    arXiv 1710.03740, §3.1). Of float32 weights it is AdamW. With `on_cpu` all weights have masters,
+    which lie in main memory with their moments, and the steps are taken there.
     """
 
-    def __init__(self, parameters: Iterable[nn.Parameter], **settings: Any) -> None:
+    def __init__(
+        self, parameters: Iterable[nn.Parameter], *, on_cpu: bool = False, **settings: Any
+    ) -> None:
         self.masters: dict[nn.Parameter, Tensor] = {}
+        self.on_cpu = on_cpu
         super().__init__(parameters, **settings)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """The masters begin as the weights are."""
         super().add_param_group(param_group)
         for weight in self.param_groups[-1]["params"]:
-            if weight.dtype in NARROW:
-                self.masters[weight] = weight.detach().float()
+            if weight.dtype in NARROW or self.on_cpu:
+                device = torch.device("cpu") if self.on_cpu else weight.device
+                self.masters[weight] = weight.detach().to(device, torch.float32, copy=True)
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Step the masters with the weights' gradients, and round."""
@@ -63,7 +68,8 @@ class AdamWWithMasters(AdamW):
         if len(saved) != len(self.masters):
             raise ValueError(
                 f"resume: the checkpoint has {len(saved)} master weights and this model "
-                f"{len(self.masters)} narrow weights; resume with the model.dtype of the run"
+                f"{len(self.masters)}; resume with the model.dtype, and the optimizer on the CPU "
+                "or not, of the run"
             )
         with self._on_masters():  # torch gives the moments their weight's type
             super().load_state_dict(state_dict)
@@ -72,16 +78,16 @@ class AdamWWithMasters(AdamW):
 
     @contextmanager
     def _on_masters(self) -> Iterator[None]:
-        """Within it narrow weights are their masters, with float32 gradients."""
-        narrow = [(weight, weight.data, weight.grad) for weight in self.masters]
+        """Within it weights with masters are these, with float32 gradients."""
+        swapped = [(weight, weight.data, weight.grad) for weight in self.masters]
         try:
-            for weight, _, gradient in narrow:
+            for weight, _, gradient in swapped:
                 weight.grad = None
                 weight.data = self.masters[weight]
-                weight.grad = None if gradient is None else gradient.float()
+                weight.grad = None if gradient is None else gradient.to(weight)
             yield
         finally:
-            for weight, rounded, gradient in narrow:
+            for weight, rounded, gradient in swapped:
                 weight.grad = None
                 weight.data = rounded.copy_(self.masters[weight])
                 weight.grad = gradient

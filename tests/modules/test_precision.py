@@ -83,9 +83,21 @@ def test_a_resumed_optimizer_has_its_masters(tmp_path: Path) -> None:
     assert torch.equal(*(next(iter(of.masters.values())) for of in (whole, second)))
 
 
+def test_steps_in_main_memory_are_the_same_steps() -> None:
+    """Also of float32 weights, whose masters are not the weights themselves."""
+    torch.manual_seed(0)
+    start, gradients = torch.randn(9), [torch.randn(9) for _ in range(3)]
+    for weight in (bfloat16(start), nn.Parameter(start.clone())):
+        there = AdamWWithMasters([nn.Parameter(weight.detach().clone())], on_cpu=True, lr=1e-2)
+        here = AdamWWithMasters([weight], lr=1e-2)
+        assert torch.equal(steps(there, gradients)[-1], steps(here, gradients)[-1])
+        ((of, master),) = there.masters.items()
+        assert torch.equal(of, master.to(of)) and of.data_ptr() != master.data_ptr()
+
+
 def test_a_state_of_other_number_types_is_refused() -> None:
     wide = AdamWWithMasters([nn.Parameter(torch.ones(2))])
-    with pytest.raises(ValueError, match=r"has 0 master weights and this model 1.*model\.dtype"):
+    with pytest.raises(ValueError, match=r"has 0 master weights and this model 1;.*model\.dtype"):
         AdamWWithMasters([bfloat16(torch.ones(2))]).load_state_dict(wide.state_dict())
 
 
