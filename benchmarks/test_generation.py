@@ -20,15 +20,15 @@ from typing import Any
 
 from k15.graders.code.suites import humaneval
 from k15.problems.test_generation.examples import arguments_in
-from k15.problems.test_generation.fixed import for_calls
+from k15.problems.test_generation.fixed import Fixed
 from k15.problems.test_generation.generation import (
     Generated,
-    Task,
     funnel,
     generate,
 )
 from k15.problems.test_generation.observing import Interface, observed
 from k15.problems.test_generation.rules import Output, Thresholds, passing
+from k15.problems.test_generation.tasks import Task
 from k15.sandbox.local import LocalSandbox
 
 CODEGEN = "humaneval_codegen16b"
@@ -64,6 +64,7 @@ class HumanEval:
             problem=problem,
             interface=Interface(function=row["entry_point"], prelude=problem.tests[0]["prelude"]),
             programs=self.voters(name),
+            examples=self.examples(name),
         )
 
     def voters(self, name: str) -> list[str]:
@@ -72,13 +73,10 @@ class HumanEval:
         again = [one for one in distinct for _ in range(VOTERS)]
         return [*distinct, *again][:VOTERS]
 
-    def generator(self, name: str, fresh: float) -> str | None:
-        """Of the calls in the statement and in the model's asserts."""
-        function = self.problems[name]["entry_point"]
+    def examples(self, name: str) -> list[list[Any]]:
+        """The arguments in the asserts that the model wrote."""
         asserts = "\n".join(f"assert {text}" for text in self.asserts[name]["samples"])
-        examples = arguments_in(self.problems[name]["prompt"], function)
-        examples += [one for one in arguments_in(asserts, function) if one not in examples]
-        return for_calls(examples, fresh=fresh) if examples else None
+        return arguments_in(asserts, self.problems[name]["entry_point"])
 
 
 def rejected(sandbox: LocalSandbox, task: Task, found: Generated, programs: list[str]) -> list[str]:
@@ -117,7 +115,7 @@ def main() -> None:
         task = data.task(name)
         one = generate(
             task,
-            lambda problem: data.generator(problem.id, options.fresh),
+            Fixed(fresh=options.fresh),
             sandbox,
             thresholds=thresholds,
         )

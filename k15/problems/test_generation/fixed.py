@@ -10,6 +10,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from k15.problems.curation.forms import asked
+from k15.problems.test_generation.examples import arguments_in
+from k15.problems.test_generation.tasks import Task
+
 CALLS = '''\
 import json, random, sys
 from cyaron import String, Vector, randint
@@ -123,11 +127,29 @@ print(EXAMPLES[NUMBER] if NUMBER < len(EXAMPLES) else case(), end="")
 MOST = 40  # examples that are taken
 
 
-def for_calls(examples: Sequence[Sequence[Any]], *, fresh: float = 0.5) -> str:
-    """A generator of arguments like those of the examples, at least one.
+class Fixed:
+    """Writes the generator of a problem from its examples and the calls in its statement."""
 
-    `fresh` is the share of arguments that are written anew instead of taken from an example.
-    """
+    def __init__(self, *, fresh: float = 0.5) -> None:
+        """`fresh` is the share of a function's arguments that are written anew instead of taken
+        from an example.
+        """
+        if not 0 <= fresh <= 1:
+            raise ValueError(f"fresh={fresh} must be a share, from 0 to 1")
+        self.fresh = fresh
+
+    def __call__(self, task: Task) -> str | None:
+        """The program; None where there is no example."""
+        examples = list(task.examples)
+        if task.interface.function is None:
+            return for_stdin(examples) if examples else None
+        in_statement = arguments_in(asked(task.problem), task.interface.function)
+        examples = [*in_statement, *(one for one in examples if one not in in_statement)]
+        return for_calls(examples, fresh=self.fresh) if examples else None
+
+
+def for_calls(examples: Sequence[Sequence[Any]], *, fresh: float = 0.5) -> str:
+    """A generator of arguments like those of the examples, at least one."""
     return CALLS.format(examples=json.dumps(list(examples[:MOST])), fresh=fresh)
 
 

@@ -13,22 +13,12 @@ from k15.problems.test_generation.generators import inputs
 from k15.problems.test_generation.observing import TOLERANCE, Interface, observed
 from k15.problems.test_generation.rules import Output, Thresholds, agreed, passing
 from k15.problems.test_generation.special import needs_special_judge
+from k15.problems.test_generation.tasks import Task
 from k15.sandbox.protocol import Sandbox
-from k15.types import Problem
 
 Stage = Literal["special judge", "few programs", "no generator", "few valid cases",
                 "one output", "programs disagree", "kept"]  # fmt: skip
 """How far a problem came, in this order."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """A problem that is to get tests."""
-
-    problem: Problem
-    interface: Interface
-    programs: Sequence[str]
-    """Accepted ones; the first 10 of them vote."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +38,7 @@ class Generated:
     """As `Problem.tests`; empty unless the problem is kept."""
 
 
-WriteGenerator = Callable[[Problem], str | None]
+WriteGenerator = Callable[[Task], str | None]
 """Writes the generator program of a problem: a model, or a rule; None where it cannot."""
 
 
@@ -65,7 +55,7 @@ def generate(
         return Generated(id=id, stage="special judge", detail=special)
     if len(programs) < thresholds.voters:
         return Generated(id=id, stage="few programs", detail=f"{len(programs)} programs")
-    generator = write(task.problem)
+    generator = write(task)
     if generator is None:
         return Generated(id=id, stage="no generator")
     printed, fault = inputs(sandbox, generator, thresholds.cases)
@@ -94,7 +84,8 @@ def judged(
     passes = passing([outputs for _, outputs, _, _ in valid], wanted, same)
     stage: Stage = "kept"
     if len(valid) < thresholds.fewest_valid:
-        stage = "few valid cases"
+        stage, said = "few valid cases", f"{len(valid)} of {len(given)} cases are valid"
+        fault = f"{said}; {fault}" if fault else said
     elif all(same(wanted[0].value, one.value) for one in wanted):
         stage, fault = "one output", "every program that prints it would pass"
     elif sum(passes) < thresholds.passing:

@@ -9,6 +9,7 @@ from k15.markdown import code_block
 from k15.models.codec import BeginningCodec
 from k15.problems.curation.asking import Asking, responses, written
 from k15.problems.curation.forms import asked
+from k15.problems.test_generation.tasks import Task
 from k15.tasks.thoughts import conclusion
 from k15.types import Problem
 
@@ -51,39 +52,39 @@ Put the program into a block between ```python and ```."""
 class ModelWriter:
     """Asks a model for the generator of a problem, again where its response holds no program.
 
-    `engine` and `codec` are any; the weights are those that the engine has.
+    `engine` is any, and so is the policy that knows its tokens; the weights are the engine's.
     """
 
     def __init__(
         self,
         engine: RolloutEngine,
-        codec: BeginningCodec,
+        policy: BeginningCodec,
         *,
-        function: str | None = None,
         cases: int = 50,
         asking: Asking = GREEDY,
         seed: int = 0,
     ) -> None:
-        """`function` is what the tests call; None: the program reads stdin. Of several samples the
-        first program counts.
+        """`cases` are the runs that the program is told of; of several samples the first program
+        counts.
         """
-        self.engine, self.codec, self.asking, self.seed = engine, codec, asking, seed
-        self.function, self.cases = function, cases
+        self.engine, self.policy, self.asking, self.seed = engine, policy, asking, seed
+        self.cases = cases
 
-    def __call__(self, problem: Problem) -> str | None:
+    def __call__(self, task: Task) -> str | None:
         """The program; None if there is none, or the prompt does not fit into the context."""
-        prompt = self.prompt(problem)
+        prompt = self.prompt(task)
         try:
-            request = written(self.codec, prompt, self.asking)
+            request = written(self.policy, prompt, self.asking)
         except ConfigError:
             return None
-        [group] = responses(self.engine, self.codec, [request], self.asking, self.seed)
+        [group] = responses(self.engine, self.policy, [request], self.asking, self.seed)
         found = (program(rollout.text) for rollout in group.rollouts)
         return next((one for one in found if one is not None), None)
 
-    def prompt(self, problem: Problem) -> Problem:
+    def prompt(self, task: Task) -> Problem:
         """What the model is asked."""
-        what = STDIN if self.function is None else CALL.format(function=self.function)
+        problem, function = task.problem, task.interface.function
+        what = STDIN if function is None else CALL.format(function=function)
         text = TEMPLATE.format(statement=asked(problem), notes=CYARON, cases=self.cases, what=what)
         return Problem(id=problem.id, prompt=({"role": "user", "content": text},), answer=None)
 

@@ -8,11 +8,12 @@ import pytest
 from k15.graders.code.grader import CodeGrader
 from k15.problems.test_generation.examples import arguments_in
 from k15.problems.test_generation.fixed import for_calls, for_stdin
-from k15.problems.test_generation.generation import Generated, Task, funnel, generate
+from k15.problems.test_generation.generation import Generated, funnel, generate
 from k15.problems.test_generation.generators import inputs
 from k15.problems.test_generation.observing import Interface, observed
 from k15.problems.test_generation.rules import Output, Thresholds
 from k15.problems.test_generation.special import needs_special_judge
+from k15.problems.test_generation.tasks import Task
 from k15.sandbox.local import LocalSandbox
 from k15.sandbox.protocol import Limits
 from k15.types import Problem
@@ -94,7 +95,7 @@ def test_the_same_run_prints_the_same(sandbox: LocalSandbox) -> None:
 
 
 def test_what_functions_return_is_observed(sandbox: LocalSandbox) -> None:
-    """A loop, a crash, a set and an exit have no output; a tuple is a list; prints are no matter."""
+    """A loop, a crash, a set and an exit have no output; a tuple is a list; prints are ignored."""
     program = """
 def f(x):
     print("noise")
