@@ -1,10 +1,10 @@
 """Questions that are asked twice: the first one stays.
 
 Exact duplicates have the same fingerprint (`k15.questions`). Near duplicates are found by MinHash
-and locality-sensitive hashing (Broder 1997; the library is rensa, which unlike datasketch needs no
-scipy), and then compared word by word, so that nothing goes by chance. Problems with other numbers
-or another answer are no duplicates, however alike they read: most word problems of a textbook
-differ in nothing else.
+and locality-sensitive hashing (Broder 1997), by the library rensa, which unlike datasketch needs no
+scipy; then they are compared word by word, so that nothing goes by chance. Problems with other
+numbers or another answer are no duplicates, however alike they read: most word problems of a
+textbook differ in nothing else.
 """
 
 from __future__ import annotations
