@@ -59,14 +59,15 @@ class Steps(Callback):
     """The gradient of every optimizer step, and what is logged."""
 
     def __init__(self) -> None:
-        self.gradients: list[dict[str, Tensor]] = []
+        self.of: dict[int, dict[str, Tensor]] = {}
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """As the optimizer has seen them."""
 
         def keep(*_: Any) -> None:
             named = pl_module.named_parameters()
-            self.gradients.append({n: p.grad.clone() for n, p in named if p.grad is not None})
+            found = {n: p.grad.clone() for n, p in named if p.grad is not None}
+            self.of[trainer.global_step] = found  # torch may call this twice for one step
 
         trainer.optimizers[0].register_step_post_hook(keep)
 
@@ -77,7 +78,7 @@ def trained(module: LightningModule, data: LightningDataModule, **settings: Any)
     trainer = trainer_of(steps, **settings)
     trainer.fit(module, data)
     return {
-        "gradients": steps.gradients,
+        "gradients": [*steps.of.values()],
         "figures": {name: float(value) for name, value in trainer.callback_metrics.items()},
         "weights": {name: tensor.clone() for name, tensor in module.state_dict().items()},
     }

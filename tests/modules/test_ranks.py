@@ -93,7 +93,7 @@ def sft(accumulate: int) -> dict[str, Any]:
     source = TaskSource(SEEN, held_out_problems=20)
     module = LanguageModule(seeing(), learning_rate=1e-3)
     data = DemonstrationData(
-        policy=module.policy, source=source, tokens=600, tokens_per_batch=80, held_out_examples=3
+        policy=module.policy, source=source, tokens=240, tokens_per_batch=80, held_out_examples=3
     )
     return trained(module, data, accumulate_grad_batches=accumulate)
 
