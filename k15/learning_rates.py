@@ -28,6 +28,9 @@ class LearningRates:
     reward_model: float | dict[str, float]
     cot_reward_model: float | dict[str, float]
     rl: float | dict[str, float]
+    long2short_rejection: float | dict[str, float]
+    long2short_dpo: float | dict[str, float]
+    long2short_rl: float | dict[str, float]
     rl_warmup_steps: int = 0
 
     def __post_init__(self) -> None:

@@ -223,6 +223,16 @@ class JudgedExample(Example):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Preference:
+    """Two responses to one prompt, of which one is preferred."""
+
+    id: str
+    """Unique within the data."""
+    chosen: Example
+    rejected: Example
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SequencePlaces:
     """Where the T tokens of a packed row stand when its sequences are spread out for attention.
 

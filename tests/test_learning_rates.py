@@ -17,7 +17,8 @@ def rates(**changed) -> LearningRates:
 def test_there_is_one_for_every_stage() -> None:
     from k15.config import ROOT
 
-    assert sorted(STAGES) == sorted(file.stem for file in (ROOT / "stage").glob("*.yaml"))
+    files = {file.stem for file in (ROOT / "stage").glob("*.yaml")}
+    assert {*STAGES} == files - {"long2short_merge"}  # which trains nothing
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ Choices
     first mentioned, by those of the further root groups (experiment, debug), and by the command
     line. This is gone through again until nothing changes: a file that is not chosen in the end has
     no say.
+    A file may say `extends: <name>`: it is the file of that name beside it, and on top what it says
+    itself.
 Content
     Merged in this order: the entry; the other groups, in the same order; the root groups, in
     theirs; `key.key=value` from the command line.

@@ -86,8 +86,20 @@ class Tree:
                 raise ConfigError(f"{path}: {one_line(error)}") from error
             if not isinstance(content, dict):
                 raise ConfigError(f"{path}: expected a mapping, got {content!r}")
-            self._files[path] = cast(dict[str, Any], content)
+            self._files[path] = self._extended(path, cast(dict[str, Any], content))
         return self._files[path]
+
+    def _extended(self, path: Path, content: dict[str, Any]) -> dict[str, Any]:
+        """What a file says on top of the one beside it that it extends."""
+        name = content.pop("extends", None)
+        if name is None:
+            return content
+        base = path.with_name(f"{name}.yaml")
+        if base == path or not base.is_file():
+            names = sorted(file.stem for file in path.parent.glob("*.yaml") if file != path)
+            raise ConfigError(f"{path}: extends: no file {base}{did_you_mean(str(name), names)}")
+        merged = OmegaConf.merge(self._read(base), content)
+        return cast(dict[str, Any], OmegaConf.to_container(merged))
 
 
 def settle(tree: Tree, given: Choices) -> Choices:

@@ -73,7 +73,8 @@ def start(
     if not (ROOT / "stage" / f"{named}.yaml").is_file():
         raise ConfigError(f"{origin}={named!r} is neither a stage nor a folder with a model")
     before = earlier_argv(config, argv, origin)
-    wanted, folder = weights_fingerprint(before), config.get("start_at") or "model"
+    wanted = weights_fingerprint(before)
+    folder = config.get("start_at", "model") if origin == "start_from" else "model"
     found = find_model(config.outputs, named, wanted, folder)
     if found is not None:
         print(f"stage={stage(config)} starts from {found}")

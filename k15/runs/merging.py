@@ -7,6 +7,7 @@ from typing import Any
 
 from lightning.pytorch import Trainer
 
+from k15.config import ConfigError
 from k15.folders import write_text
 from k15.weights.merging import merge
 
@@ -36,7 +37,7 @@ class Merging(Trainer):
         """Write `<run_dir>/model` and, as the sign that it is whole, the fingerprint."""
         for name, folder in {"start_from": self.long, "average_with": self.short}.items():
             if folder is None:
-                raise ValueError(f"{name}=null: two models are averaged; give a stage or a folder")
+                raise ConfigError(f"{name}=null: two models are averaged; give a stage or a folder")
         model = self.run_dir / "model"
         merge(str(self.long), str(self.short), model, share=self.share)
         write_text(self.run_dir / "fingerprint", self.fingerprint)

@@ -84,7 +84,7 @@ def watchers(config: DictConfig) -> list[str]:
 def rates_of_others(config: DictConfig) -> list[str]:
     """The keys of learning rates that the module does not take: those of other stages."""
     rates = [key for key in config.get("learning_rates") or {} if key != "_target_"]
-    taken = OmegaConf.to_yaml(config.module)  # interpolations as written
+    taken = OmegaConf.to_yaml(config.module or {})  # interpolations as written
     return [f"learning_rates.{key}" for key in rates if f"${{learning_rates.{key}}}" not in taken]
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from k15.config import ConfigError, load
@@ -179,3 +181,25 @@ def test_a_named_thing_is_one_more_of_many(root, write):
     config = load("evaluate", ["benchmark.mine={_target_: k15.sandbox.protocol.Limits}"], root)
     assert sorted(config.benchmark) == ["mine", "sums"]
     assert "mine" not in config.benchmark.sums
+
+
+def test_a_file_extends_the_one_beside_it(tmp_path: Path) -> None:
+    """Its own content and choices come on top; a chain of files is followed."""
+    files = {
+        "train.yaml": "defaults: {stage: a, model: small}\nroot_groups: [stage]\n",
+        "model/small.yaml": "size: 1\n",
+        "model/large.yaml": "size: 9\n",
+        "stage/a.yaml": "steps: {first: 1, second: 2}\n",
+        "stage/b.yaml": "extends: a\ndefaults: {model: large}\nsteps: {second: 5}\n",
+        "stage/c.yaml": "extends: b\nsteps: {third: 7}\n",
+        "stage/d.yaml": "extends: e\n",
+    }
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    config = load("train", ["stage=c"], tmp_path)
+    assert config.steps == {"first": 1, "second": 5, "third": 7}
+    assert config.model.size == 9 and config.choices.stage == "c"
+    assert "extends" not in config
+    with pytest.raises(ConfigError, match=r"d\.yaml: extends: no file .*e\.yaml"):
+        load("train", ["stage=d"], tmp_path)

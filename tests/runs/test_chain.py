@@ -203,3 +203,17 @@ def test_a_reward_model_of_records_has_to_be_given() -> None:
     argv = ["stage=rl", "start_from=null", "data=math", "rewards=cot_reward_model"]
     with pytest.raises(ConfigError, match=r"train\.py stage=cot_reward_model data=judgements"):
         runs.stages_to_run(argv)
+
+
+def test_an_average_needs_two_stages_and_trains_neither_twice(tmp_path: Path) -> None:
+    stages = runs.stages_to_run(["stage=long2short_merge"])
+    assert names(stages) == ["pretrain", "sft", "rl", "long2short_merge"]
+    _, sft, rl, merge = stages
+    assert merge.model.path == f"{rl.run_dir}/model"
+    assert merge.trainer.short == f"{sft.run_dir}/model"
+    model = finish(tmp_path, "sft", "one", ["stage=sft"])
+    rl, merge = runs.stages_to_run(["stage=long2short_merge"])
+    assert Path(merge.trainer.short).resolve() == model.resolve()
+    assert merge.fingerprint != runs.weights_fingerprint(
+        ["stage=long2short_merge", "average_with=pretrain"]
+    )
