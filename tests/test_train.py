@@ -243,7 +243,7 @@ def test_a_folder_that_cannot_be_is_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["data.max_response_tokens=600"], "the model's context of 512 tokens must hold the prompt"),
+        (["data.max_response_tokens=600"], "context of 512 tokens must hold the prompt"),
         (["data=math", "data.path=FILE", "sampler=curriculum"], "a curriculum needs one each, or"),
         (
             ["sampler=curriculum", "sampler.schedule={0: [9]}"],
