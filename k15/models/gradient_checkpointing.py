@@ -23,27 +23,26 @@ from k15.models.layouts.attention import recomputing
 def checkpoint_layers(model: nn.Module) -> None:
     """Let all layers of a model's decoder and vision tower be computed again.
 
-    Raises as `check_layers` does.
+    Raises ValueError as `layers_of` does.
     """
-    check_layers(model)
-    for layer in layers_of(model):
+    for layer in layers_of(model, "model.gradient_checkpointing"):
         layer.forward = partial(recomputed, layer.forward)
 
 
-def check_layers(model: nn.Module) -> None:
-    """Raise ValueError if transformers does not say which modules of a model, which may be without
-    weights, are its layers.
+def layers_of(model: nn.Module, option: str) -> list[nn.Module]:
+    """The modules that transformers marks as layers, whose activations it lets go.
+
+    Raises ValueError, naming the option that asks for them, if there are none. The model may be
+    without weights.
     """
-    if not layers_of(model):
+    kind = GradientCheckpointingLayer
+    found: list[nn.Module] = [module for module in model.modules() if isinstance(module, kind)]
+    if not found:
         raise ConfigError(
-            f"model.gradient_checkpointing=true: {type(model).__name__} has no layers that are "
-            "made for it; leave it false and lower tokens_per_microbatch or tokens_per_batch"
+            f"{option}=true: transformers does not say what the layers of {type(model).__name__} "
+            "are; leave it false"
         )
-
-
-def layers_of(model: nn.Module) -> list[nn.Module]:
-    """The modules of which transformers lets the activations go."""
-    return [module for module in model.modules() if isinstance(module, GradientCheckpointingLayer)]
+    return found
 
 
 def recomputed(forward: Any, *args: Any, **kwargs: Any) -> Any:

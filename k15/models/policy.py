@@ -28,7 +28,7 @@ from transformers.utils import logging as transformers_logging
 
 from k15.config.errors import ConfigError, one_line
 from k15.models.chat import assistant_turn, following, silent_tokens, template_of, written
-from k15.models.gradient_checkpointing import check_layers, checkpoint_layers
+from k15.models.compiled import prepare_layers
 from k15.models.lora import Lora, merged, refuse_adapter, save_adapter
 from k15.models.norms import write_out_norms
 from k15.models.placeholders import Placeholders
@@ -216,6 +216,7 @@ def load_policy(
     lora: Lora | None = None,
     chat_template: str | None = None,
     gradient_checkpointing: bool = False,
+    compile: bool = False,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
@@ -224,7 +225,7 @@ def load_policy(
     saved in. `fast_norms` is that of `Policy`. Code that comes with the weights runs only with
     `trust_remote_code`. With `lora` that has a rank, only its adapter is trained. `chat_template`
     is a file with one in place of the model's own, or "plain": the built-in one.
-    `gradient_checkpointing` is that of `k15.models.gradient_checkpointing`.
+    `gradient_checkpointing` and `compile` are those of the modules of `k15.models` by these names.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -245,13 +246,12 @@ def load_policy(
     if chat_template is not None:
         processor.chat_template = template_of(chat_template)
     loader = AutoModelForImageTextToText if vision else AutoModelForCausalLM
-    if lora is not None or gradient_checkpointing:
+    if lora is not None or gradient_checkpointing or compile:
         with torch.device("meta"):
             weightless = loader.from_config(config, trust_remote_code=trust_remote_code)
         if lora is not None:
             lora.check(path, weightless)
-        if gradient_checkpointing:
-            check_layers(weightless)
+        prepare_layers(weightless, checkpointed=gradient_checkpointing, compiled=compile)
     how: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
     how |= {"trust_remote_code": trust_remote_code}
     with refused(path, "weights"), waiting_for(f"the weights of {path}"):
@@ -260,8 +260,7 @@ def load_policy(
         mend_generation_config(model.generation_config)
     if lora is not None:
         lora.put_into(model)
-    if gradient_checkpointing:
-        checkpoint_layers(model)
+    prepare_layers(model, checkpointed=gradient_checkpointing, compiled=compile)
     return Policy(model, processor, fast_norms=fast_norms)
 
 

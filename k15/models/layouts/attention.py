@@ -54,6 +54,7 @@ def recomputing() -> tuple[AbstractContextManager[None], AbstractContextManager[
     return nullcontext(), again
 
 
+@torch.compiler.disable  # places are no tensors that sizes could be told from
 def sequence_attention(
     module: nn.Module,
     query: Tensor,
