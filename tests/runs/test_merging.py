@@ -53,7 +53,7 @@ def test_models_that_cannot_be_averaged_end_in_a_line(
     with pytest.raises(SystemExit) as ended:
         train.main(["stage=long2short_merge", *folders, f"outputs={tmp_path}/outputs"])
     assert ended.value.code == 2
-    assert "num_hidden_layers is 1 in" in capsys.readouterr().err
+    assert "error: config.json: layer_types is " in capsys.readouterr().err
 
 
 def test_one_model_has_no_average(train: ModuleType, folders: list[str], tmp_path: Path) -> None:
