@@ -46,6 +46,12 @@ def number(pool):
 
 
 def text(pool):
+    written = text_of(pool)
+    change = random.choice([str.upper, str.lower, str.swapcase])
+    return change(written) if random.random() < 0.2 else written
+
+
+def text_of(pool):
     words = [word for value in pool for word in value.split()]
     longest = max(len(value) for value in pool)
     shortest = min(len(value) for value in pool)
