@@ -1,4 +1,4 @@
-"""docs/long2short.md: its four commands, on a model that has learned the simplest questions a little:
+"""docs/long2short.md: its four commands, on a model that has begun to learn:
 some of its answers are right and some wrong, and their lengths differ.
 """
 
