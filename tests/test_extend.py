@@ -101,7 +101,11 @@ def worse_than_the_mean(rows: list[dict]) -> float:
     return sum(worse) / len(worse)
 
 
-def test_each_extension_is_shorter_than_thirty_lines(project: Path) -> None:
+def test_each_extension_is_shorter_than_thirty_lines_and_an_engine_than_sixty(
+    project: Path,
+) -> None:
+    engine = ast.parse((project / "my_engine.py").read_text()).body[-1]
+    assert engine.end_lineno - engine.lineno + 1 < 60
     files = (project / name for name in ("my_project.py", "my_graders.py"))
     nodes = [node for file in files for node in ast.parse(file.read_text()).body]
     lines = {n.name: n.end_lineno - n.lineno + 1 for n in nodes if hasattr(n, "name")}
@@ -112,7 +116,7 @@ def test_each_extension_is_shorter_than_thirty_lines(project: Path) -> None:
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_compose_and_say_what_they_should(line: str, project: Path) -> None:
     config = OmegaConf.create(run(line, project, "--cfg"))
-    assert re.search(r"\bmy_(project|graders)\.", OmegaConf.to_yaml(config))
+    assert re.search(r"\bmy_(project|graders|engine)\.", OmegaConf.to_yaml(config))
     for key, value in re.findall(r"(\w+\.[\w.]+)=(\S+)", line):
         assert OmegaConf.select(config, key) == yaml.safe_load(value), key
 
@@ -205,3 +209,15 @@ def test_one_run_uses_reward_sampler_loss_and_task(project: Path) -> None:
     worse = [worse_than_the_mean(first), worse_than_the_mean(second)]
     assert logged(project, "train/worse") == pytest.approx(worse, rel=1e-5)
     assert min(worse) > 0
+
+
+def test_one_run_uses_the_engine(project: Path) -> None:
+    """Steps are large: the log-probabilities are those of each iteration's own weights."""
+    (line,) = (line for line in COMMANDS if "my_engine" in line)
+    more = ["learning_rates.text=0.01", "objective=reinforce", "rewards.length.weight=0.5"]
+    more += ["data.max_response_tokens=12", "data.held_out_problems=2"]
+    run(line, project, *SMALL, *more)
+    mismatch = logged(project, "train/engine_mismatch")
+    assert len(mismatch) == 2 and 0 < max(mismatch) < 1e-5
+    versions = {row["versions"][0] for row in rows_of(project)[1]}
+    assert versions == {1}

@@ -105,6 +105,7 @@ class Call:
             with own_random_numbers():
                 outputs = self.llm.step()
         except BaseException:  # Ctrl-C as well: nobody knows what state it is in
+            self.running.clear()
             self.failed()
             raise
         ended = []

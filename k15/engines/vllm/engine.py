@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from k15.config.errors import ConfigError
@@ -68,6 +69,7 @@ class VLLMEngine(RolloutEngine):
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Into vLLM's own; if that fails, the next weights go into a new one."""
+        self._end_call()
         self.version = None
         self._load(weights)
         self.version = version
@@ -83,8 +85,7 @@ class VLLMEngine(RolloutEngine):
         """
         if self.vllm is None:
             raise RuntimeError("engine=vllm has no weights: the last ones could not be loaded")
-        if self.answers is not None:
-            self.answers.close()
+        self._end_call()
         checked = self._checked(requests)
         if isinstance(requests, Sequence):
             checked = iter(list(checked))
@@ -107,6 +108,7 @@ class VLLMEngine(RolloutEngine):
 
     def sleep(self) -> None:
         """Weights and caches leave a GPU; a CPU has nothing to give back."""
+        self._end_call()
         if self.vllm is not None and self.vllm.sleep():
             self.version = None
 
@@ -117,14 +119,19 @@ class VLLMEngine(RolloutEngine):
 
     def close(self) -> None:
         """End vLLM."""
+        self._end_call()
+        self._discard()
+
+    def _end_call(self) -> None:
+        """Of somebody who did not take all completions: vLLM is told, and has nothing to do."""
         if self.answers is not None:
             self.answers.close()
-        self._discard()
 
     def _load(self, weights: Iterable[tuple[str, Tensor]]) -> None:
         """Into the vLLM that is there, or a new one; it is not kept if that fails."""
         if self.vllm is None:
-            with waiting_for("vLLM to start"):
+            # validation's inference mode must not be the parameters'
+            with waiting_for("vLLM to start"), torch.inference_mode(False):
                 self.vllm = LocalVLLM(self.policy, self.settings, self.options)
         try:
             self.vllm.load(weights)

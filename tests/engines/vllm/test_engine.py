@@ -20,6 +20,7 @@ from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Example
 from k15.weights.full import full_weights
+from tests.models import classes
 from tests.vllm_there import needs_vllm
 
 pytestmark = [needs_vllm, pytest.mark.slow, pytest.mark.timeout(600)]
@@ -303,4 +304,10 @@ def test_requests_are_checked_before_any_work(text) -> None:
 def test_what_cannot_start_is_said_in_one_line(settings, message) -> None:
     with pytest.raises(ConfigError, match=message) as error:
         VLLMEngine(build("text"), **SMALL | settings)
+    assert "\n" not in str(error.value)
+
+
+def test_a_model_that_vllm_does_not_know_is_refused_in_one_line() -> None:
+    with pytest.raises(ConfigError, match=r"cannot run .*BioGpt.* engine=transformers") as error:
+        VLLMEngine(classes.policy_of("biogpt"), **SMALL)
     assert "\n" not in str(error.value)
