@@ -10,27 +10,29 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from k15 import runs
-from k15.config import Parts
+from k15 import ranks, runs
+from k15.config import Parts, load
 from k15.exits import exit_on_error
 
 
 @exit_on_error()
 def main(argv: Sequence[str]) -> None:
     """Train the stage, and before it the stages it starts from if their weights are missing."""
-    for config in runs.stages_to_run(argv):
-        with runs.opened(config):
-            train(config)
+    config = load("train", argv)
+    ranks.start(config.trainer)
+    with ranks.together(config.rank_timeout, str(config.trainer.accelerator)) as here:
+        train(here.first_decides(lambda: runs.stages_to_run(argv), before=train))
 
 
 def train(config: DictConfig) -> None:
     """Measure, train, measure again; a resumed run has been measured before."""
-    trainer, module, datamodule, engine = assemble(config)
-    with closing(engine):
-        if config.resume is None:
+    with runs.opened(config):
+        trainer, module, datamodule, engine = assemble(config)
+        with closing(engine):
+            if config.resume is None:
+                trainer.validate(module, datamodule, verbose=False)
+            trainer.fit(module, datamodule, ckpt_path=config.resume)
             trainer.validate(module, datamodule, verbose=False)
-        trainer.fit(module, datamodule, ckpt_path=config.resume)
-        trainer.validate(module, datamodule, verbose=False)
 
 
 def assemble(config: DictConfig) -> tuple[Any, Any, Any, Any]:

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ROOT, ConfigError, Parts, choices, load, said, takes
 from k15.runs.folders import check_unused, own_folder, stage
-from k15.runs.resume import resumed
+from k15.runs.resume import go_on_or_begin, resumed
 from k15.runs.settings import digest, leaves, settings
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
@@ -31,6 +31,7 @@ def stages_to_run(argv: Sequence[str], planned: Sequence[DictConfig] = ()) -> li
     """
     config = load("train", argv)
     check_parts(config)
+    go_on_or_begin(config)
     if config.resume is not None:
         return [resumed(config)]
     if config.run_dir is not None:

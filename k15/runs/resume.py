@@ -18,6 +18,19 @@ from k15.runs.settings import Settings, digest, settings, under
 LENGTH = "trainer.max_epochs"
 
 
+def go_on_or_begin(config: DictConfig) -> None:
+    """`resume=auto` is `last` where `run_dir` has a checkpoint, and else null: one command for the
+    first start and for each after a requeue.
+
+    Raises ConfigError without `run_dir`: a new run would have another one each time.
+    """
+    if config.resume != "auto":
+        return
+    if config.run_dir is None:
+        raise ConfigError("resume=auto: needs run_dir=<folder>, the same one each time")
+    config.resume = "last" if any(Path(config.run_dir).glob("checkpoints/*.ckpt")) else None
+
+
 def resumed(config: DictConfig) -> DictConfig:
     """Continue a run: its folder, the paths that were filled in for it, its newest checkpoint.
 

@@ -16,7 +16,7 @@ from k15.tasks.make24 import Make24
 from k15.types import RolloutGroup
 from tests.modules.test_iteration import SIZES, Even
 from tests.modules.test_rl import module_of
-from tests.ranks import on_two, trainer_of
+from tests.two_ranks import on_two, trainer_of
 
 ITERATIONS = 3
 OF_ALL = SIZES.problems_per_iteration

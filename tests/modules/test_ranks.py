@@ -15,7 +15,7 @@ from k15.tasks.make24 import Make24
 from k15.types import Experience
 from tests.closeness import close
 from tests.modules.test_rl import Fixed, experience, module_of
-from tests.ranks import on_two, trained
+from tests.two_ranks import on_two, trained
 
 SEEN = Make24(levels=(1, 2), modality="image")
 REWARDS = [[1.0, 0.0, 1.0], [0.0, 0.0, 1.0], [1.0, 1.0, 0.0], [0.0, 1.0, 0.5], [1.0, 1.0, 1.0]]
