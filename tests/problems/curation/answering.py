@@ -37,7 +37,7 @@ class Answering(ScriptedEngine):
     def _response(self, request: Request, index: int) -> tuple[int, ...]:
         text = self.policy.decode(request.tokens)
         question, begun, _ = text.rpartition("\\boxed{") if text.endswith("{") else (text, "", "")
-        question = question.removesuffix(self.told).strip()
+        question = question.strip().removesuffix(self.told).strip()
         assert request.seed is not None
         right = question in self.lucky if begun else request.seed % 2 == 0
         answer = self.answers[question] if right else "no idea"
