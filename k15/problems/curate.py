@@ -48,6 +48,7 @@ def curate(config: DictConfig) -> str:
     if config.run_dir is None:
         config.run_dir = str(unused_folder(Path(config.outputs, "curate")))
     folder = Path(config.run_dir)
+    take_instruction(config)
     parts = Parts(config)
     parts["words"] = parts["source"].words
     problems = asked(parts["source"], held_out=config.held_out)
@@ -60,6 +61,15 @@ def curate(config: DictConfig) -> str:
         found = run(config, parts, problems)
         write_text(folder / REPORT, json.dumps({"made_of": made_of, **found}, indent=1))
     return f"{table(found)}\nin {folder}: {CURATED}, {REPORT}, difficulty.png"
+
+
+def take_instruction(config: DictConfig) -> None:
+    """What the data writes behind its questions is asked of answers; it is no part of a question,
+    and no guess is told to reason.
+    """
+    if said := config.data.get("instruction"):
+        config.data.instruction = ""
+        config.answers.instruction = config.answers.instruction or said
 
 
 def asked(source: Any, *, held_out: bool) -> list[Any]:

@@ -11,6 +11,9 @@ from k15.engines.protocol import Request
 from k15.engines.scripted import ScriptedEngine
 from k15.models.policy import Policy
 
+COT = "Please reason step by step, and put your final answer within \\boxed{}."
+"""What `data=math` writes behind the questions that are answered, and no guess is told."""
+
 
 class Answering(ScriptedEngine):
     """Knows `answers`, a file of {question: answer}; guesses those in `lucky` right.
@@ -22,6 +25,7 @@ class Answering(ScriptedEngine):
         self.policy, self.lucky, self.dies_at = policy, set(lucky), dies_at
         self.answers = json.loads(Path(answers).read_text())
         self.calls = 0
+        self.told = COT
         super().__init__(self._response)
 
     def generate(self, requests, sampling):
@@ -33,7 +37,7 @@ class Answering(ScriptedEngine):
     def _response(self, request: Request, index: int) -> tuple[int, ...]:
         text = self.policy.decode(request.tokens)
         question, begun, _ = text.rpartition("\\boxed{") if text.endswith("{") else (text, "", "")
-        question = question.strip()
+        question = question.strip().removesuffix(self.told).strip()
         assert request.seed is not None
         right = question in self.lucky if begun else request.seed % 2 == 0
         answer = self.answers[question] if right else "no idea"
