@@ -106,5 +106,6 @@ def draw_curves(history: list[dict[str, float]], file: Path) -> None:
         )
         axis.set(xlabel="iteration", title=label)
         axis.set_ylim(bottom=0)
+        axis.locator_params(axis="x", integer=True)
         axis.grid(alpha=0.3)
     figure.savefig(file, dpi=150)
