@@ -30,13 +30,14 @@ from k15.datamodules.loader import ResumableData, ResumableLoader, SharedLoader
 from k15.datamodules.usable import Usable
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync
+from k15.folders import locked
 from k15.models.policy import Policy
 from k15.problems.sources import ProblemSource
 from k15.progress import phase
 from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer
 from k15.rollouts.drawing import Drawing, drawn
-from k15.rollouts.samples import Sample, SampleFile, mark_of
+from k15.rollouts.samples import SETTINGS, Sample, SampleFile, mark_of
 from k15.shard import shard_of
 from k15.types import Example, Problem, RolloutGroup
 from k15.weights.digest import weights_digest
@@ -72,6 +73,9 @@ class SampledData(ResumableData, Generic[Item]):
         seed: int = 0,
     ) -> None:
         super().__init__()
+        self.prepare_data_per_node = False  # runs lie on a disk that all nodes share
+        if samples_from is not None and not (Path(samples_from) / SETTINGS).is_file():
+            raise ConfigError(f"datamodule.samples_from={samples_from}: no samples there")
         self.policy, self.source, self.engine = policy, source, engine
         self.scorer = Scorer(rewards)
         self.drawing = drawing
@@ -102,7 +106,7 @@ class SampledData(ResumableData, Generic[Item]):
         made_by = {
             "weights": weights_digest(self.policy.model),
             "drawing": asdict(self.drawing),
-            "graders": {name: described(one) for name, one in self.scorer.rewards.items()},
+            "graders": {n: described(one) for n, one in self.scorer.rewards.items() if one.outcome},
         }
         text = json.dumps(made_by, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:12]
@@ -137,7 +141,8 @@ class SampledData(ResumableData, Generic[Item]):
             self.policy.model.to(self.trainer.strategy.root_device)
         sync(self.engine, self.policy.model, 0)
         self.scorer.start_iteration()
-        with phase("sample", len(missing), " problems") as progress:
+        progress = phase("sample", len(missing), " problems")
+        with locked(self.file.folder), progress:
             for _ in self.file.write(self._scored(missing)):
                 progress.update()
         self.engine.sleep()
@@ -198,13 +203,25 @@ class SampledData(ResumableData, Generic[Item]):
         return mark_of(problem, self.policy.encode(problem))
 
     def _can_be_used(self, problem: Problem) -> bool:
-        for reason in self.scorer.refusals([problem]).values():
+        reasons = self.scorer.refusals([problem]) or self._too_long(problem)
+        for reason in reasons.values():
             self.usable.refuse(problem.id, reason)
-            return False
-        answer = (0,) * self.drawing.max_response_tokens
-        prompt = self.policy.encode(problem)
-        longest = Example(prompt_tokens=prompt, response_tokens=answer, images=problem.images)
-        return self.usable.fit(problem.id, longest) is not None
+        return not reasons
+
+    def _too_long(self, problem: Problem) -> dict[str, str]:
+        """Why a problem cannot be asked or does not fit into the context, by its id; else empty."""
+        longest, context = self.drawing.max_response_tokens, self.policy.context
+        try:
+            prompt = self.policy.length(self.policy.encode(problem), problem.images)
+        except ConfigError as error:
+            return {problem.id: str(error)}
+        if prompt + longest <= context:
+            self.usable.seen(problem.id)
+            return {}
+        return {
+            problem.id: f"its prompt of {prompt} tokens and datamodule.drawing.max_response_tokens="
+            f"{longest} exceed the model's context of {context}"
+        }
 
     def _batches(self, items: Sequence[Item]) -> LengthBuckets:
         return LengthBuckets(list(map(self.length, items)), self.tokens_per_batch, self.seed)

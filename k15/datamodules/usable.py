@@ -48,9 +48,13 @@ class Usable:
                 f"of {self.policy.context}: datamodule.cut_to_context=true cuts responses",
             )
             return None
+        self.seen(name)
+        return example if response <= room else self._shortened(name, example, room)
+
+    def seen(self, name: str) -> None:
+        """One that can be used."""
         self._names.add(name)
         self._in_a_row = 0
-        return example if response <= room else self._shortened(name, example, room)
 
     def refuse(self, name: str, reason: str) -> None:
         """One that cannot be used; raises ValueError when none could for long."""

@@ -21,7 +21,7 @@ from typing import Any
 from k15.config.errors import ConfigError
 from k15.folders import write_text
 from k15.journal import Journal, read
-from k15.questions import text_of
+from k15.questions import fingerprint_of, text_of
 from k15.types import Problem, RolloutGroup
 
 SAMPLES, SETTINGS = "samples.jsonl", "settings.json"
@@ -124,5 +124,5 @@ def row_of(group: RolloutGroup) -> Row:
 
 def mark_of(problem: Problem, prompt_tokens: Sequence[int]) -> str:
     """The same for a problem that is asked and graded in the same way."""
-    parts = (problem.id, tuple(prompt_tokens), problem.answer, problem.tests, len(problem.images))
-    return hashlib.sha256(ascii(parts).encode()).hexdigest()[:16]
+    asked = (problem.id, fingerprint_of(problem), tuple(prompt_tokens))
+    return hashlib.sha256(ascii((asked, problem.answer, problem.tests)).encode()).hexdigest()[:16]

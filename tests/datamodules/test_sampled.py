@@ -153,6 +153,8 @@ def test_another_model_makes_its_own_and_takes_no_other(tmp_path: Path) -> None:
     assert len(data(tmp_path, ShortestData, engine=Silent(), samples_from=str(folder)).train) == 3
     with pytest.raises(ConfigError, match="made otherwise: weights is"):
         data(tmp_path, seed=1, samples_from=str(folder))
+    with pytest.raises(ConfigError, match="samples_from=absent: no samples there"):
+        data(tmp_path, samples_from="absent")
     with pytest.raises(ConfigError, match="made otherwise: drawing is"):
         data(tmp_path, samples_from=str(folder), drawing=Drawing(max_response_tokens=40))
 
@@ -194,3 +196,12 @@ def test_values_out_of_range_are_refused(tmp_path: Path) -> None:
         Drawing(temperature=0.0)
     with pytest.raises(ValueError, match="samples_per_problem=0"):
         Drawing(samples_per_problem=0)
+
+
+def test_problems_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    """A context of 160 tokens has no room for any prompt and 159."""
+    long = Drawing(samples_per_problem=4, max_response_tokens=159)
+    with pytest.raises(
+        ValueError, match=r"(?s)5 of 5 problems.*tokens=159 exceed the model's context"
+    ):
+        data(tmp_path, drawing=long)
