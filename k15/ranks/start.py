@@ -63,6 +63,7 @@ class Ranks:
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": str(unused_port()),
             "NODE_RANK": "0",
+            "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),  # stacks of C++
             PARENT: str(os.getpid()),
         }
         for number_of_signal in (signal.SIGTERM, signal.SIGINT):

@@ -112,6 +112,8 @@ class Ranks(Alone):
         told = self.watch.failure
         if told is None and of_others(error):
             told = self.watch.cause(5 * self.watch.period + 2)
+            if told is None and isinstance(error, RuntimeError):
+                error.add_note(self.watch.where())
         if told is None:
             told = self.watch.tell(failure_of(error, self.place))
         self.watch.stop()

@@ -65,16 +65,21 @@ class Watch:
         self._seen = {rank: Seen(time.monotonic()) for rank in ranks if rank != place.rank}
         self._done = threading.Event()
         self._main = threading.main_thread().ident
+        self._threads = [threading.Thread(target=f, daemon=True) for f in (self._run, self._mind)]
         self._looked = time.monotonic()
 
     def start(self) -> None:
         """From now on."""
-        for work in (self._run, self._mind):
-            threading.Thread(target=work, daemon=True, name="watch over ranks").start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        """The work is done, or the process ends anyway."""
+        """The work is done, or the process ends anyway: not before the threads have, as far as the
+        store answers them, for Python cannot end while they are in it.
+        """
         self._done.set()
+        for thread in self._threads:
+            thread.join(timeout=LEAVING)
 
     def cause(self, seconds: float) -> Failure | None:
         """Whose failure it was that made a wait for the others fail; None if it is nobody's else.
@@ -89,6 +94,13 @@ class Watch:
             return None
         rank = min(missed, key=lambda rank: missed[rank].since)
         return self._tell(self._gone(rank, now - missed[rank].since))
+
+    def where(self) -> str:
+        """Where the others are that are heard of, for a wait that took too long: rank 0 knows of
+        all, the others of it.
+        """
+        beats = [(rank, seen.beat) for rank, seen in self._seen.items() if seen.beat is not None]
+        return "\n".join(f"meanwhile rank {rank} was at\n{beat['where']}" for rank, beat in beats)
 
     def tell(self, failure: Failure) -> Failure:
         """Let all ranks know; returns the failure that was told first."""
