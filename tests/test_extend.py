@@ -214,7 +214,7 @@ def test_one_run_uses_reward_sampler_loss_and_task(project: Path) -> None:
 def test_one_run_uses_the_engine(project: Path) -> None:
     """Steps are large: the log-probabilities are those of each iteration's own weights."""
     (line,) = (line for line in COMMANDS if "my_engine" in line)
-    more = ["learning_rates.text=0.01", "objective=reinforce", "rewards.length.weight=0.5"]
+    more = ["learning_rates.rl=0.01", "objective=reinforce", "rewards.length.weight=0.5"]
     more += ["data.max_response_tokens=12", "data.held_out_problems=2"]
     run(line, project, *SMALL, *more)
     mismatch = logged(project, "train/engine_mismatch")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from k15.models.policy import Policy
 
 GIB = 2**30
+LONGEST = 400  # characters of vLLM's own message
 BLOCK = 32  # tokens of a prefix that are cached together; the least that vLLM takes on a CPU
 
 
@@ -44,11 +45,18 @@ def built(policy: Policy, folder: Path, settings: dict[str, Any], options: dict[
         try:
             return LLMEngine.from_engine_args(EngineArgs(**{**settings, **options}))
         except Exception as error:  # of whatever part of vLLM says no
-            raise ConfigError(
-                f"engine=vllm cannot run model.path={policy.path!r}: {one_line(root(error))}; "
-                "if memory is short, lower engine.cache_gib, engine.context or engine.slots, if it "
-                "does not know the model, take engine=transformers"
-            ) from error
+            raise refusal(policy, error) from error
+
+
+def refusal(policy: Policy, error: Exception) -> ConfigError:
+    """What to say of a model that does not run; some of vLLM's messages list all its weights."""
+    reason = one_line(root(error))
+    reason = reason if len(reason) <= LONGEST else f"{reason[:LONGEST]} ..."
+    return ConfigError(
+        f"engine=vllm cannot run model.path={policy.path!r}: {reason}; if memory is short, lower "
+        "engine.cache_gib, engine.context or engine.slots; if it does not know the model, take "
+        "engine=transformers"
+    )
 
 
 def settings_of(

@@ -15,7 +15,7 @@ from torch import Tensor
 from k15.config.errors import ConfigError
 from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
 from k15.engines.requests import check_request, forbidden_tokens
-from k15.engines.vllm.build import settings_of
+from k15.engines.vllm.build import refusal, settings_of
 from k15.engines.vllm.call import Call
 from k15.engines.vllm.guest import check_installed
 from k15.engines.vllm.local import LocalVLLM
@@ -65,7 +65,12 @@ class VLLMEngine(RolloutEngine):
         self.vllm: LocalVLLM | None = None
         self.call: Call | None = None
         self.answers: Generator[Completion] | None = None
-        self._load(full_weights(policy.model))
+        try:
+            self._load(full_weights(policy.model))
+        except ConfigError:
+            raise
+        except Exception as error:  # vLLM may find in its weights that it does not know a model
+            raise refusal(policy, error) from error
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Into vLLM's own; if that fails, the next weights go into a new one."""

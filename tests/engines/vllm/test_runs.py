@@ -39,7 +39,7 @@ def logged(run: Path, name: str) -> list[float]:
 @pytest.mark.parametrize("modality", ["text", "image"])
 def test_the_engine_has_the_weights_of_every_iteration(tmp_path: Path, modality: str) -> None:
     """Steps are large: with the weights of an iteration before, log-probabilities are far off."""
-    own = [f"learning_rates.{modality}=0.01", f"task.modality={modality}", f"run_dir={tmp_path}"]
+    own = ["learning_rates.rl=0.01", f"task.modality={modality}", f"run_dir={tmp_path}"]
     train.main([*SMALL, *ENGINE, *own, f"rewards.even._target_={__name__}.Even"])
     mismatch = logged(tmp_path, "train/engine_mismatch")
     assert len(mismatch) == 3 and max(mismatch) < 1e-5
