@@ -1,6 +1,6 @@
 """What generated tests are worth: do they reject failing programs, and accept passing ones?
 
-    python benchmarks/test_generation.py ../shared/data/code
+    python benchmarks/test_generation.py FOLDER
 
 HumanEval problems with at least ten passing programs of CodeGen-16B (CodeT's samples, labelled by
 the official tests). Ten of the passing programs vote; the inputs come from a fixed generator, made
