@@ -8,7 +8,6 @@ import pickle
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,10 +16,10 @@ from typing import Any, TypeVar
 
 from k15.exits import exit_on_error
 from k15.ranks.place import Place, alone, place_of
-from k15.ranks.watch import Failure, Watch, said
+from k15.ranks.watch import STARTING, Failure, Watch, said
 
 Decision = TypeVar("Decision")
-DECIDED, DONE = "decided", "done"
+DECIDED, HERE, DONE, GONE = "decided", "here", "done", "gone"
 ENDED = 128 + signal.SIGTERM
 POLL = 0.2  # seconds
 
@@ -82,6 +81,7 @@ class Ranks(Alone):
             self.store.set(DECIDED, pickle.dumps(last).hex())
         while not self.store.check([DECIDED]):
             time.sleep(POLL)
+        self._all_come(HERE)
         self._meet()
         return pickle.loads(bytes.fromhex(self.store.get(DECIDED).decode()))
 
@@ -99,16 +99,24 @@ class Ranks(Alone):
 
     def done(self) -> None:
         """The work is done; the store stays until all have said so."""
-        self.store.add(DONE, 1)
+        self._all_come(DONE)
+        self.watch.stop()
+        self.store.add(GONE, 1)
         until = time.monotonic() + self.seconds
-        while self.place.rank == 0 and self.store.add(DONE, 0) < self.place.world:
+        while self.place.rank == 0 and self.store.add(GONE, 0) < self.place.world:
             if time.monotonic() > until:
                 break
             time.sleep(POLL)
-        self.watch.stop()
+
+    def _all_come(self, where: str) -> None:
+        """Wait for as many as there are, as long as the watch lets this one live."""
+        self.store.add(where, 1)
+        while self.store.add(where, 0) < self.place.world:
+            time.sleep(POLL)
 
     def blame(self, error: BaseException) -> Failure | None:
         """Who has made this rank fail, another one or (None) itself, which then all are told."""
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
         told = self.watch.failure
         if told is None and of_others(error):
             told = self.watch.cause(5 * self.watch.period + 2)
@@ -126,7 +134,7 @@ class Ranks(Alone):
             self.place.address,
             self.place.port,
             is_master=host,
-            timeout=timedelta(seconds=self.seconds),
+            timeout=timedelta(seconds=max(STARTING, self.seconds)),
             wait_for_workers=False,
         )
         return PrefixStore("k15", store)
@@ -185,4 +193,4 @@ def shown(error: BaseException) -> str:
     """In a line."""
     if isinstance(error, SystemExit):
         return "it was told to end" if error.code == ENDED else f"exit status {error.code}"
-    return " ".join("".join(traceback.format_exception_only(error)).split())
+    return " ".join(f"{type(error).__name__}: {error}".split())

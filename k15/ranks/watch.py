@@ -28,6 +28,8 @@ from k15.ranks.start import PARENT
 
 logger = logging.getLogger(__name__)
 
+STARTING = 600.0
+"""Seconds for a rank to be heard of at all: programs on a shared disk take their time to start."""
 LEAVING = 5.0
 """Seconds that the main thread has to end by itself before the process is ended."""
 FAILED = "failed"
@@ -153,7 +155,7 @@ class Watch:
                 beat = json.loads(store.get(f"beat/{rank}"))
                 if beat != seen.beat:
                     seen.since, seen.beat = now, beat
-            if now - seen.since > self.seconds:
+            if now - seen.since > (self.seconds if seen.beat else max(STARTING, self.seconds)):
                 return self._gone(rank, now - seen.since)
         if os.environ.get(PARENT) and os.getppid() != int(os.environ[PARENT]):
             return Failure(rank=self.place.rank, status=1, what="what has started it is gone")

