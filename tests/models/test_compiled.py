@@ -1,5 +1,6 @@
 """Compiled layers give the log-probabilities and gradients of the plain ones."""
 
+import os
 import shutil
 
 import pytest
@@ -20,6 +21,10 @@ from tests.models.architectures import build, examples_for, gradients
 NAME = "llama"
 REASON = "torch.compile wants a C++ compiler: apt-get install g++"
 needs_compiler = pytest.mark.skipif(shutil.which("g++") is None, reason=REASON)
+needs_vectors = pytest.mark.skipif(
+    os.environ.get("ATEN_CPU_CAPABILITY") == "default",
+    reason="torch.compile's kernels use vectors, which ATEN_CPU_CAPABILITY=default takes away",
+)
 
 
 def policy(*, compiled: bool, checkpointed: bool = False) -> Policy:
@@ -38,6 +43,7 @@ def step(of: Policy, layout: Layout, count: int) -> tuple:
 
 @pytest.mark.slow
 @needs_compiler
+@needs_vectors
 @pytest.mark.timeout(900)  # the compiler's; where others compute, too, it takes minutes
 def test_the_same_numbers_in_any_size_and_layout() -> None:
     """Computed twice, too. Another size is not another compilation."""
