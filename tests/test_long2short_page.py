@@ -41,7 +41,7 @@ def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     starts["long2short_merge"] = ["start_from=rl/model", "average_with=sft/model"]
     for command in COMMANDS:
         stage = command.partition("=")[2]
-        more = starts.get(stage, ["start_from=rl/model", "module.learning_rate=1e-4"])
+        more = starts.get(stage, ["start_from=rl/model", f"learning_rates.{stage}=1e-4"])
         train(*shlex.split(command), *more, f"run_dir={stage}")
         assert (tmp_path / stage / "model" / "config.json").is_file()
     assert len(COMMANDS) == 4

@@ -135,7 +135,7 @@ def test_ctrl_c_in_iterations_without_signal(tmp_path: Path) -> None:
     signal_free += ["rewards.length.weight=0"]
     whole, ended = tmp_path / "whole", tmp_path / "ended"
     assert run(whole, *signal_free).count("groups 0+") == 6
-    output = end(ended, "rollouts/iteration_0004.jsonl", *signal_free, by=signal.SIGINT)
+    output = end(ended, "rollouts/iteration_0001.jsonl", *signal_free, by=signal.SIGINT)
     assert re.search(r"interrupted after \d of 6 iterations; .*resume=last goes on", output)
     run(ended, *signal_free, "resume=last")
     assert same_weights(whole / "run", ended / "run")
