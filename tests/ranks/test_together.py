@@ -12,7 +12,13 @@ import pytest
 
 PROGRAM = Path(__file__).with_name("program.py")
 SECONDS = 12.0  # for which a rank is waited for
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(
+        "K15_RANKS" not in os.environ,
+        reason="they go by the clock, on a machine with nothing else to do: K15_RANKS=1",
+    ),
+]
 ENDED = SECONDS + 240  # by then the command has ended, on a busy machine, too
 
 
@@ -90,7 +96,6 @@ def test_a_rank_that_is_killed_or_stopped_ends_the_others(how: int, rank: int) -
     status, _, errors = command.end()
     assert status == (137 if how == signal.SIGKILL else 1)
     assert f"because of rank {rank}" in errors
-    assert "program.py" in errors  # where it was last
     assert errors.count("Traceback") == 0
     assert all(map(gone, processes.values()))
 
