@@ -113,6 +113,11 @@ class RolloutEngine(Protocol):
 
     version: int | None = None
     """That of the weights it has; None: those it was made with."""
+    beside_training: bool = False
+    """Whether it may generate, in another thread, while the policy trains: with weights of its own,
+    and with processes or devices of its own if that is to save time. `RolloutPlan.overlap` asks for
+    it.
+    """
 
     def generate(
         self, requests: Iterable[Request | None], sampling: Sampling
