@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from k15.config.errors import ConfigError
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
-from k15.learning_rates import Rate
+from k15.learning_rates import Rate, Trained
 from k15.losses.advantages import carries_signal, check_advantage
 from k15.losses.policy_loss import PolicyLoss
 from k15.models.layouts.choice import Choice, choose_layout
@@ -32,6 +32,7 @@ from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.modules.divergence import KLToStart
 from k15.modules.micro_batches import LaidOut, MicroBatch, Minibatch, mismatch, response, shared
+from k15.modules.optimizers import MakeOptimizer, adamw
 from k15.modules.out_of_memory import lower, with_halves
 from k15.modules.step_sizes import OptimizerState, StepSizes
 from k15.progress import phase
@@ -77,12 +78,19 @@ class RLModule(PolicyModule, StepsWithinBatch):
         temperature: float = 1.0,
         tokens_per_chunk: int = 512,
         kl_to_start: bool = False,
+        train: Trained = "all",
+        optimizer: MakeOptimizer = adamw,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(
-            policy, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
+            policy,
+            learning_rate=learning_rate,
+            train=train,
+            optimizer=optimizer,
+            betas=betas,
+            weight_decay=weight_decay,
         )
         if loss_on not in ("all", "current_segment"):
             raise ValueError(f"module.loss_on={loss_on!r}: choose all or current_segment")
@@ -114,6 +122,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         self.engine.sleep()
         self.model.eval()  # π_θ and π_i are the policy that sampled: without dropout
         optimizer: Any = self.optimizers()
+        rates = self.group_rates(optimizer)
         self.step_sizes.begin(optimizer)
         groups = self.select_groups(experience)
         minibatches = self.minibatches(groups, experience.iteration)
@@ -122,7 +131,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         with phase("train", len(minibatches), " minibatches") as progress:
             for step, minibatch in enumerate(minibatches):
                 place = step, len(minibatches), self.trainer.global_step
-                self.step_sizes.set_rate(optimizer, self.learning_rate, *place)
+                self.step_sizes.set_rates(optimizer, rates, *place)
                 for name, value in self.minibatch_step(optimizer, minibatch).items():
                     sums[name].append(value)
                 progress.update()
