@@ -21,7 +21,7 @@ from k15.losses.advantages import mean_baseline
 from k15.losses.mirror_descent import mirror_descent
 from k15.models.layouts.choice import choose_layout
 from k15.models.logps import response_logps
-from k15.models.parts import part_of, parts_of
+from k15.models.parts import part_of
 from k15.models.policy import Policy, load_policy
 from k15.modules.language import LanguageModule
 from k15.modules.rl import RLModule
@@ -59,12 +59,12 @@ class Given:
 
 
 class Even(RewardCallback):
-    """1 for an even number of tokens."""
+    """1 for tokens with an even sum."""
 
     outcome = True
 
     def score(self, group: RolloutGroup) -> list[float]:
-        return [float(rollout.length % 2 == 0) for rollout in group.rollouts]
+        return [float(sum(rollout.tokens) % 2 == 0) for rollout in group.rollouts]
 
 
 class Figures(Callback):
@@ -130,7 +130,7 @@ def moved_parts(policy: Policy, before: dict[str, torch.Tensor]) -> set[str]:
 def learn_by_heart(policy: Policy, examples: list[Example]) -> dict[str, float]:
     """SFT over eight batches; the figures of its last step, and the loss of its first."""
     module, losses = LanguageModule(policy, learning_rate=1e-2), Figures()
-    trainer = fit(module, Batches([examples] * 8), ExpertLoad(policy, bias_step=0.0), losses)
+    trainer = fit(module, Batches([examples] * 8), ExpertLoad(policy), losses)
     figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
     return {**figures, "first": losses.losses[0]}
 
@@ -160,28 +160,24 @@ def one_iteration(policy: Policy, problems: list[Problem]) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("kind", [*TEXT, *SEEING])
-def test_a_family_learns_is_rewarded_saved_and_loaded(kind: str, tmp_path: Path) -> None:
+def test_a_family_is_rewarded_learns_is_saved_and_loaded(kind: str, tmp_path: Path) -> None:
     """By heart: from about log 261, 5.6 nats, or log 128, 4.9 of text, to less than two thirds."""
     policy = policy_of(kind)
     examples, before = examples_of(kind, policy), weights(policy)
+    figures = one_iteration(policy, problems_of(kind))
+    parts = {"language"} if kind in TEXT else {"vision", "projector", "language"}
+    assert figures["train/steps"] == 2 and moved_parts(policy, before) == parts
+    assert figures["train/engine_mismatch"] < 1e-5
+    assert ("experts/load_entropy" in figures) == (kind in MIXTURES)
+
+    before = weights(policy)
     figures = learn_by_heart(policy, examples)
     assert figures["train/loss"] < figures["first"] * 2 / 3
-    parts = {*parts_of(policy.model)}
-    assert (
-        moved_parts(policy, before)
-        == parts
-        == {"language"} | ({"vision", "projector"} if kind in SEEING else set())
-    )
+    assert moved_parts(policy, before) == parts
     assert ("experts/max_violation" in figures) == (kind in MIXTURES)
     if kind in MIXTURES:
         assert 0.0 < figures["experts/load_entropy"] <= 1.0
-        assert figures["experts/max_violation"] == figures["experts/max_violation/0"]
-
-    learned = weights(policy)
-    figures = one_iteration(policy, problems_of(kind))
-    assert figures["train/steps"] == 2 and moved_parts(policy, learned)
-    assert figures["train/engine_mismatch"] < 1e-5
-    assert ("experts/load_entropy" in figures) == (kind in MIXTURES)
+        assert figures["experts/max_violation"] > 0.0 <= figures["experts/max_violation/0"]
 
     expected = logps(policy, examples)
     policy.save(tmp_path)
