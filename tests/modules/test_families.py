@@ -41,9 +41,9 @@ SEEING = (
 MIXTURES = {"deepseek_v3", "qwen3_vl_moe", "kimi_k25"}
 RESPONSES = ("ab", "a", "abcd", "dcba")
 SIZES = Sizes(
-    problems_per_iteration=2,
+    problems_per_iteration=3,
     samples_per_problem=4,
-    minibatches_per_iteration=2,
+    minibatches_per_iteration=3,
     tokens_per_microbatch=2048,
 )
 
@@ -166,7 +166,7 @@ def test_a_family_is_rewarded_learns_is_saved_and_loaded(kind: str, tmp_path: Pa
     examples, before = examples_of(kind, policy), weights(policy)
     figures = one_iteration(policy, problems_of(kind))
     parts = {"language"} if kind in TEXT else {"vision", "projector", "language"}
-    assert figures["train/steps"] == 2 and moved_parts(policy, before) == parts
+    assert figures["train/steps"] == 3 and moved_parts(policy, before) == parts
     assert figures["train/engine_mismatch"] < 1e-5
     assert ("experts/load_entropy" in figures) == (kind in MIXTURES)
 
