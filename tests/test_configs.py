@@ -69,9 +69,12 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return {
         **{name: recipe for name in NAMES if "=qwen2_5_7b" in name},
         **{name: [*recipe, "data.fields.images=null"] for name in NAMES if "=qwen2_5_vl" in name},
-        "model=hf": [f"model.path={folder}/model"],
+        **{
+            name: [f"model.path={folder}/model"]
+            for name in NAMES
+            if name.startswith("model=") and "tiny" not in name
+        },
         "experiment=smollm2": [f"model.path={folder}/model"],
-        "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=chat": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
