@@ -74,6 +74,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         gradient_clip: float = 1.0,
         loss_on: Literal["all", "current_segment"] = "all",
         drop_zero_advantage: bool = True,
+        passes: int = 1,
         layout: Choice = "auto",
         temperature: float = 1.0,
         tokens_per_chunk: int = 512,
@@ -94,6 +95,8 @@ class RLModule(PolicyModule, StepsWithinBatch):
         )
         if loss_on not in ("all", "current_segment"):
             raise ValueError(f"module.loss_on={loss_on!r}: choose all or current_segment")
+        if passes < 1:
+            raise ValueError(f"module.passes={passes}: choose 1 or more")
         if temperature <= 0:
             raise ValueError(f"module.temperature={temperature}: must be above 0")
         check_advantage(advantage, sizes.samples_per_problem)
@@ -105,6 +108,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         self.gradient_clip = gradient_clip
         self.loss_on = loss_on
         self.drop_zero_advantage = drop_zero_advantage
+        self.passes = passes
         self.layout = choose_layout(policy, layout, prompts_repeat=True)
         self.temperature, self.tokens_per_chunk = temperature, tokens_per_chunk
         self.seed = seed
@@ -125,7 +129,8 @@ class RLModule(PolicyModule, StepsWithinBatch):
         rates = self.group_rates(optimizer)
         self.step_sizes.begin(optimizer)
         groups = self.select_groups(experience)
-        minibatches = self.minibatches(groups, experience.iteration)
+        turns = [self.minibatches(groups, experience.iteration, n) for n in range(self.passes)]
+        minibatches = [minibatch for turn in turns for minibatch in turn]
         self.add_references(minibatches[1:])  # the first one meets π_i itself
         sums: dict[str, list[float]] = defaultdict(list)
         with phase("train", len(minibatches), " minibatches") as progress:
@@ -176,11 +181,15 @@ class RLModule(PolicyModule, StepsWithinBatch):
             found.update(zip(same, self.advantage(reward_PG)[:, :, None], strict=True))
         return [found[index] for index in range(len(groups))]
 
-    def minibatches(self, groups: Sequence[Credited], iteration: int) -> list[Minibatch]:
-        """Whole groups in random order, spread evenly over the minibatches; each is cut into
-        micro-batches. Experience comes with the groups that took longest first.
+    def minibatches(
+        self, groups: Sequence[Credited], iteration: int, turn: int = 0
+    ) -> list[Minibatch]:
+        """Whole groups in random order, another one at each turn, spread evenly over the
+        minibatches; each is cut into micro-batches. Experience comes with the groups that took
+        longest first.
         """
-        order = Random(f"{self.seed}/{iteration}").sample(range(len(groups)), len(groups))
+        rng = Random(f"{self.seed}/{iteration}" + (f"/{turn}" if turn else ""))
+        order = rng.sample(range(len(groups)), len(groups))
         parts = torch.tensor(order).tensor_split(self.sizes.minibatches_per_iteration)
         return [
             self.minibatch([groups[index] for index in part.tolist()], iteration)
