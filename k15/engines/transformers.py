@@ -96,6 +96,10 @@ class TransformersEngine(RolloutEngine):
         if self.loop is not None:
             self.loop.stop()
 
+    def progress(self) -> Iterable[Completion]:
+        """Of the newest call."""
+        return self.loop.progress() if self.loop is not None else ()
+
     def _completions(self, loop: DecodeLoop) -> Iterator[Completion]:
         with decoding(self.policy.model), weights_cast_once(self.policy):
             while loop.unfinished:
