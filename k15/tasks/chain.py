@@ -19,6 +19,7 @@ from string import ascii_lowercase
 from typing import TYPE_CHECKING, Literal
 
 from k15.tasks.base import Task
+from k15.tasks.patches import written_in_patches
 from k15.types import Problem
 
 if TYPE_CHECKING:
@@ -30,8 +31,7 @@ DIGITS = (1, 2, 3)  # what a step adds
 VALUES = range(10)  # the last digit of a total
 CHECK = " check ok"
 STEP = re.compile(rf" ([{LABELS}]) (\d)(?:{CHECK})*")
-PATCH = 14  # pixels; a picture is three rows of eight patches
-COLUMNS, ROWS = 8, 3
+ROWS = 3  # of eight patches
 
 
 class Chain(Task):
@@ -112,17 +112,9 @@ class Chain(Task):
 
     def draw(self, problem: Problem, rng: Random) -> tuple[Image, dict[int, str]]:
         """42 x 112 pixels: the start in the first patch, then a step in each."""
-        from PIL import Image, ImageDraw, ImageFont
-
-        picture = Image.new("RGB", (COLUMNS * PATCH, ROWS * PATCH), "white")
-        pen, font = ImageDraw.Draw(picture), ImageFont.load_default_imagefont()
         asked = (f" {label}{digit}" for label, digit in problem.meta["steps"].items())
         patch_words = dict(enumerate((f" {problem.meta['start']}", *asked)))
-        for patch, word in patch_words.items():
-            row, column = divmod(patch, COLUMNS)
-            at = (column * PATCH + 1 + rng.randint(0, 1), row * PATCH + 1 + rng.randint(0, 2))
-            pen.text(at, word.strip(), fill="black", font=font)
-        return picture, patch_words
+        return written_in_patches(patch_words, ROWS, rng), patch_words
 
 
 def values_of(start: int, steps: Mapping[str, int], *, free_order: bool) -> dict[str, int]:

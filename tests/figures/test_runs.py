@@ -64,7 +64,7 @@ def test_a_run_that_fails_ends_the_figure_with_its_last_words(tmp_path: Path) ->
 
 @pytest.mark.slow
 def test_a_figures_runs_are_made_and_measured_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     small = ("task=chain", "task.levels=[2,3]", "data.held_out_problems=20", "debug=tiny")
     runs = [
@@ -78,8 +78,8 @@ def test_a_figures_runs_are_made_and_measured_once(
     ]
     folders = Folders(tmp_path, runs)
     make(folders, [1], workers=1)
-    assert capsys.readouterr().out.count("python ") == 3
+    assert capfd.readouterr().out.count("python ") == 3
     results = json.loads((folders("rl", 1) / "measured" / "results.json").read_text())
     assert results["scores"][0]["problems"] == 20
     make(folders, [1], workers=1)
-    assert capsys.readouterr().out == ""
+    assert capfd.readouterr().out == ""
