@@ -17,6 +17,8 @@ from k15.modules.frozen import leave_out, put_back
 from k15.modules.gradients import add_up, keep_apart
 from k15.modules.precision import AdamWWithMasters, check_precision, warn_of_lost_steps
 from k15.shard import Shard, shard_of
+from k15.sharding.spread import Spread
+from k15.sharding.strategy import ShardedStrategy
 
 
 class PolicyModule(LightningModule):
@@ -43,6 +45,8 @@ class PolicyModule(LightningModule):
         """Set by `k15.callbacks.offload` before the optimizer is made."""
         self.weight_decay = weight_decay
         self.shard = Shard()
+        self.spread: Spread | None = None
+        """Where the weights are spread over ranks."""
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """The parameters the optimizer gets."""
@@ -64,6 +68,16 @@ class PolicyModule(LightningModule):
         if self.shard.rank:
             torch.manual_seed(torch.initial_seed() + self.shard.rank)
 
+    def configure_model(self) -> None:
+        """Spread the weights over the ranks, once, where the strategy does so."""
+        strategy = self.trainer.strategy
+        if isinstance(strategy, ShardedStrategy) and self.spread is None:
+            self.spread = strategy.spread(self.model)
+            self.model_is_spread()
+
+    def model_is_spread(self) -> None:
+        """For a subclass that holds on to weights."""
+
     def on_train_start(self) -> None:
         """Steps that would be lost are warned of."""
         warn_of_lost_steps(self.trainer, self.learning_rate)
@@ -84,7 +98,16 @@ class PolicyModule(LightningModule):
 
     def add_up_gradients(self) -> None:
         """Over all ranks, before an optimizer step looks at them."""
-        add_up(self.trained_parameters(), self.shard)
+        if self.spread is None:
+            add_up(self.trained_parameters(), self.shard)
+        else:
+            self.spread.used.forget_others(self.shard)
+
+    def last_of_step(self, last: bool) -> None:
+        """Whether the next backward pass is the last one before an optimizer step."""
+        strategy = self.trainer.strategy
+        if self.spread is not None and isinstance(strategy, ShardedStrategy):
+            self.spread.send_gradients(last or strategy.send_gradients == "each")
 
     def across_ranks(self, figures: Mapping[str, float | Tensor]) -> dict[str, float]:
         """Sums over all ranks of figures that each of them has, such as what a loss is normalised

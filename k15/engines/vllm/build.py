@@ -12,6 +12,7 @@ import torch
 from k15.config.errors import ConfigError, did_you_mean, one_line
 from k15.engines.autocast import computed_in
 from k15.engines.vllm.guest import guest
+from k15.models.sharded import class_of
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
@@ -106,7 +107,7 @@ def number_type(policy: Policy) -> torch.dtype:
 def write_folder(policy: Policy, folder: Path) -> None:
     """What `Policy.save` writes, without the weights."""
     config = copy.deepcopy(policy.model.config)
-    config.architectures = [type(policy.model).__name__]
+    config.architectures = [class_of(policy.model).__name__]
     config.save_pretrained(folder)
     policy.processor.save_pretrained(folder)
 
