@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from k15.config.errors import ConfigError
 from k15.engines.attention import decoding
 from k15.engines.autocast import weights_cast_once
 from k15.engines.decode_loop import DecodeLoop, Job
@@ -49,6 +50,10 @@ class TransformersEngine(RolloutEngine):
         if slots < 1:
             raise ValueError(f"engine.slots={slots}: at least one response must have a slot")
         check_attention(policy)
+        if policy.streamed:
+            raise ConfigError(
+                "model.streamed=true: engine=transformers needs weights; leave it false"
+            )
         copy = copy or is_sharded(policy.model)
         self.policy = own_copy(policy) if copy else policy
         self.device = policy.device

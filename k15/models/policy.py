@@ -33,6 +33,7 @@ from k15.models.lora import Lora, adapted, merged, merged_tensors, refuse_adapte
 from k15.models.norms import write_out_norms
 from k15.models.placeholders import Placeholders
 from k15.models.sharded import class_of
+from k15.models.streamed import without_weights
 from k15.models.support import Support, check_trainable, context_of, support
 from k15.models.vocabulary import (
     check_prompt,
@@ -88,6 +89,8 @@ class Policy:
         self.stop_ids = stop_ids(model, self.tokenizer, self.turn.end)
         """Tokens that end a response; the first one closes a written one."""
         stop_everywhere(model, self.stop_ids)
+        self.streamed = any(parameter.is_meta for parameter in model.parameters())
+        """Whether its weights are still to be read, by each rank its part."""
         self.computing: Callable[[], AbstractContextManager[Any]] = nullcontext
         """The arithmetic it is trained in, such as an autocast: for whoever samples from it."""
 
@@ -224,6 +227,7 @@ def load_policy(
     chat_template: str | None = None,
     gradient_checkpointing: bool = False,
     compile: bool = False,
+    streamed: bool = False,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
@@ -232,7 +236,8 @@ def load_policy(
     saved in. `fast_norms` is that of `Policy`. Code that comes with the weights runs only with
     `trust_remote_code`. With `lora` that has a rank, only its adapter is trained. `chat_template`
     is a file with one in place of the model's own, or "plain": the built-in one.
-    `gradient_checkpointing` and `compile` are those of the modules of `k15.models` by these names.
+    `gradient_checkpointing`, `compile` and `streamed` are those of the modules of `k15.models` by
+    these names.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -261,8 +266,13 @@ def load_policy(
         prepare_layers(weightless, checkpointed=gradient_checkpointing, compiled=compile)
     how: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
     how |= {"trust_remote_code": trust_remote_code}
-    with refused(path, "weights"), waiting_for(f"the weights of {path}"):
-        model = loader.from_pretrained(path, **how)
+    if streamed and lora is not None:
+        raise ConfigError("model.streamed=true: with model.lora.rank leave it false")
+    if streamed:
+        model = without_weights(loader, path, config, dtype, attention)
+    else:
+        with refused(path, "weights"), waiting_for(f"the weights of {path}"):
+            model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)
     if lora is not None:

@@ -13,11 +13,13 @@ from k15.config.errors import ConfigError
 from k15.learning_rates import Rate, rate_for
 from k15.models.lora import adapted
 from k15.models.policy import Policy
+from k15.models.streamed import read_weights
 from k15.modules.frozen import leave_out, put_back
 from k15.modules.gradients import add_up, keep_apart
 from k15.modules.precision import AdamWWithMasters, check_precision, warn_of_lost_steps
 from k15.shard import Shard, shard_of
 from k15.sharding.spread import Spread
+from k15.sharding.states import part_of
 from k15.sharding.strategy import ShardedStrategy
 
 
@@ -73,7 +75,12 @@ class PolicyModule(LightningModule):
         strategy = self.trainer.strategy
         if isinstance(strategy, ShardedStrategy) and self.spread is None:
             self.spread = strategy.spread(self.model)
+            if self.policy.streamed:
+                read_weights(self.model, self.policy.path, strategy.root_device, part_of)
+                self.policy.streamed = False
             self.model_is_spread()
+        if self.policy.streamed:
+            raise ConfigError("model.streamed=true: take trainer=fsdp2 with it, or leave it false")
 
     def model_is_spread(self) -> None:
         """For a subclass that holds on to weights."""

@@ -59,8 +59,8 @@ class ShardedStrategy(ModelParallelStrategy):
         if types - {"float32"}:
             raise ConfigError(
                 f"model.dtype={', '.join(sorted(types))}: trainer=fsdp2 takes float32, of which "
-                "each rank has its part; with trainer.precision=bf16-mixed the arithmetic, and what "
-                "travels, is bfloat16"
+                "each rank has its part; the arithmetic, and what travels, is bfloat16 with "
+                "trainer.precision=bf16-mixed"
             )
         precision = str(self.precision_plugin.precision)
         return Spread(model, self.device_mesh["data_parallel"], bfloat16=precision == "bf16-mixed")
