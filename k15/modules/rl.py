@@ -18,7 +18,7 @@ from random import Random
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from k15.config.errors import ConfigError
 from k15.engines.protocol import RolloutEngine
@@ -36,6 +36,7 @@ from k15.modules.optimizers import MakeOptimizer, adamw
 from k15.modules.out_of_memory import lower, with_halves
 from k15.modules.step_sizes import OptimizerState, StepSizes
 from k15.progress import phase
+from k15.sharding.norms import clip
 from k15.sizes import Sizes
 from k15.types import Experience, Rollout, RolloutGroup, StepsWithinBatch
 
@@ -119,6 +120,11 @@ class RLModule(PolicyModule, StepsWithinBatch):
         super().setup(stage)
         if str(self.trainer.precision) == "16-mixed":
             raise ConfigError("trainer.precision=16-mixed: RL takes bf16-mixed or 32-true")
+
+    def model_is_spread(self) -> None:
+        """The weights that the policy comes with are spread like its own."""
+        if self.kl_to_start is not None:
+            self.kl_to_start = KLToStart(self.policy)
 
     def training_step(self, experience: Experience, batch_index: int) -> None:
         """One iteration: several optimizer steps on the experience of π_i."""
@@ -237,14 +243,15 @@ class RLModule(PolicyModule, StepsWithinBatch):
         def gathered(micro_batches: Iterable[MicroBatch]) -> dict[str, Any]:
             optimizer.zero_grad()
             sums: dict[str, Any] = {}  # read once, behind the step: reading waits for the device
-            for micro in micro_batches:
+            for number, micro in enumerate(micro_batches, start=1):
+                self.last_of_step(number == len(minibatch.micro_batches))
                 found = self.add_gradient(micro, minibatch.counts)
                 sums = {name: sums.get(name, 0.0) + value for name, value in found.items()}
             return sums
 
         sums = self.within_memory(gathered, minibatch)
         self.add_up_gradients()
-        norm = nn.utils.clip_grad_norm_(self.trained_parameters(), self.gradient_clip)
+        norm = clip(self.trained_parameters(), self.gradient_clip)
         optimizer.step()
         metrics = {**self.across_ranks(sums), "gradient_norm": float(norm)}
         mismatched = metrics.pop("engine_mismatch")
