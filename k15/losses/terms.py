@@ -21,6 +21,10 @@ class Terms:
     """How many there are: response tokens, labelled patches, judgements, questions."""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Σ of each figure, scalars without a gradient."""
+    others: Mapping[str, tuple[Tensor, int]] = field(default_factory=dict)
+    """Σ of figures that are means over something else, such as sequences, and over how many of it:
+    for validation.
+    """
 
     def silent(self) -> Terms:
         """Nothing, from the same forward pass."""

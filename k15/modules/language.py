@@ -14,7 +14,7 @@ from k15.models.layouts.choice import choose_layout
 from k15.models.logps import response_predictions
 from k15.models.policy import Policy
 from k15.modules.supervised import SupervisedModule
-from k15.types import Example
+from k15.types import Example, Pack
 
 Part = Literal["all", "vision"]
 
@@ -23,7 +23,9 @@ class LanguageModule(SupervisedModule):
     """Cross-entropy on response tokens, in nats per token of all batches of a step.
 
     `train="vision"` freezes the language model: the tower learns alone (k1.5 §2.5, vision stage).
-    `tokens_per_chunk` is that of `k15.models.logps`.
+    A batch is of examples, or of packs of them (`k15.types.Pack`), which on a CPU are laid out as
+    shared prompts are: without padding, and no mask costs a row's length squared.
+    `layout` is that of `k15.models.layouts`, `tokens_per_chunk` that of `k15.models.logps`.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class LanguageModule(SupervisedModule):
         warmup: float = 0.05,
         weight_decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.95),
+        layout: str = "auto",
         tokens_per_chunk: int = 512,
     ) -> None:
         super().__init__(
@@ -47,16 +50,27 @@ class LanguageModule(SupervisedModule):
         if train not in get_args(Part):
             raise ValueError(f"module.train={train!r}: choose {' or '.join(get_args(Part))}")
         self.tokens_per_chunk = tokens_per_chunk
-        self.layout = choose_layout(policy)
+        self.layout = choose_layout(policy, layout)
+        self.pack_layout = choose_layout(policy, layout, prompts_repeat=True)
         freeze_language(policy.model, frozen=train == "vision")
 
-    def terms(self, examples: Sequence[Example]) -> tuple[Terms, int]:
+    def terms(self, examples: Sequence[Example | Pack]) -> tuple[Terms, int]:
         """The response tokens; the model reads the prompts, too."""
-        batch = self.layout.collate(self.policy, examples)
+        packed = isinstance(examples[0], Pack)
+        layout = self.pack_layout if packed else self.layout
+        batch = layout.collate(self.policy, unpacked(examples))
         logp_BT, right_BT = response_predictions(
             self.policy, batch, tokens_per_chunk=self.tokens_per_chunk
         )
-        return cross_entropy(logp_BT, right_BT, batch.mask), sum(batch.sequence_lengths)
+        terms = cross_entropy(logp_BT, right_BT, batch.mask)
+        return terms, sum(batch.sequence_lengths)
+
+
+def unpacked(examples: Sequence[Example | Pack]) -> list[Example]:
+    """The sequences that attend to themselves alone."""
+    return [
+        one for item in examples for one in (item.examples if isinstance(item, Pack) else (item,))
+    ]
 
 
 def freeze_language(model: nn.Module, frozen: bool) -> None:
