@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,14 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from k15.config.errors import ConfigError, one_line
-from k15.models.chat import assistant_turn, following, silent_tokens, template_of, written
+from k15.models.chat import (
+    assistant_turn,
+    following,
+    picture_written,
+    silent_tokens,
+    template_of,
+    written,
+)
 from k15.models.compiled import prepare_layers
 from k15.models.lora import Lora, adapted, merged, merged_tensors, refuse_adapter, save_adapter
 from k15.models.norms import write_out_norms
@@ -117,6 +125,20 @@ class Policy:
         rows = rows_of(self.model)
         return tuple(dict.fromkeys(id for id in ids if id is not None and 0 <= id < rows))
 
+    @cached_property
+    def picture_tokens(self) -> tuple[int, ...]:
+        """What the chat template writes for a picture: its placeholder, and what is around it.
+
+        Raises ValueError if the model takes no pictures.
+        """
+        if self.placeholders.token is None:
+            raise ConfigError(
+                f"a document has a picture but model.path={self.path!r} takes text alone; choose a "
+                "vision-language model"
+            )
+        text = picture_written(self.processor, self.placeholders.token)
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
     @property
     def multimodal_positions(self) -> bool:
         """Whether rotary positions have three axes."""
@@ -171,7 +193,7 @@ class Policy:
             return Expanded(tokens=tuple(tokens), positions=self._text_positions(len(tokens)))
         expanded, features = self.placeholders.expand(tokens, images)
         positions = self._positions(expanded, features)
-        return Expanded(tokens=expanded, positions=positions, features=self._typed(features))
+        return Expanded(tokens=expanded, positions=positions, features=self.typed(features))
 
     def length(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> int:
         """Tokens that the model sees: a placeholder counts as its picture's visual tokens."""
@@ -198,7 +220,7 @@ class Policy:
         save_adapter(self.model, Path(folder) / "adapter", weights)
         self.processor.save_pretrained(folder)
 
-    def _typed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    def typed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """Pictures in the number type of the weights."""
         of = self.model.dtype
         return {name: x.to(of) if x.is_floating_point() else x for name, x in features.items()}

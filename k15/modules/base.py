@@ -21,7 +21,7 @@ from k15.modules.optimizers import MakeOptimizer, adamw
 from k15.modules.precision import check_precision, warn_of_lost_steps
 from k15.shard import Shard, shard_of
 from k15.sharding.spread import Spread
-from k15.sharding.states import part_of
+from k15.sharding.states import local_part
 from k15.sharding.strategy import ShardedStrategy
 
 
@@ -87,7 +87,7 @@ class PolicyModule(LightningModule):
         if isinstance(strategy, ShardedStrategy) and self.spread is None:
             self.spread = strategy.spread(self.model)
             if self.policy.streamed:
-                read_weights(self.model, self.policy.path, strategy.root_device, part_of)
+                read_weights(self.model, self.policy.path, strategy.root_device, local_part)
                 self.policy.streamed = False
             self.model_is_spread()
         if self.policy.streamed:

@@ -133,10 +133,10 @@ class SupervisedModule(PolicyModule):
         self.log("train/loss", figures.pop("loss"), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{name}": value for name, value in figures.items()}, batch_size=1)
 
-    def validation_step(self, batch: Any, batch_index: int) -> None:
+    def validation_step(self, batch: Any, batch_index: int, dataloader_idx: int = 0) -> None:
         """The means over the terms of the whole validation set, however it is cut."""
         terms, _ = self.terms_of_share(batch)
-        self.held_out.add_terms(terms)
+        self.held_out.add_terms(terms, getattr(batch, "source", ""))
 
     def on_validation_epoch_end(self) -> None:
         """They are logged."""
