@@ -38,7 +38,9 @@ class RewardModel(SupervisedModule):
         question_B = torch.tensor([example.question for example in judged], device=self.device)
         return self.loss(scores(self.policy, texts), correct_B, question_B), sum(map(len, texts))
 
-    def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
+    def validation_step(
+        self, judged: Sequence[JudgedExample], batch_index: int, dataloader_idx: int = 0
+    ) -> None:
         """Loss and accuracy on judgements that were not trained on."""
         super().validation_step(judged, batch_index)
         at_once = sum(len(example.prompt_tokens) for example in judged) + 1
@@ -67,7 +69,9 @@ class CotRewardModel(LanguageModule):
         """Room for training."""
         self.engine.sleep()
 
-    def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
+    def validation_step(
+        self, judged: Sequence[JudgedExample], batch_index: int, dataloader_idx: int = 0
+    ) -> None:
         """Loss and accuracy on judgements that were not trained on; a verdict that cannot be read
         counts as a wrong one here.
         """
