@@ -28,6 +28,11 @@ class LearningRates:
     """
 
     pretrain: float | dict[str, float]
+    pretrain_text: float | dict[str, float]
+    pretrain_vision: float | dict[str, float]
+    pretrain_joint: float | dict[str, float]
+    cooldown: float | dict[str, float]
+    long_context: float | dict[str, float]
     align: float | dict[str, float]
     vision: float | dict[str, float]
     joint: float | dict[str, float]

@@ -87,7 +87,10 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def parts(trainer: Trainer, module: LightningModule, datamodule: LightningDataModule) -> dict:
     """What was built, by the dotted key that names its class."""
     built = {"trainer": trainer, "logger": trainer.logger}
-    built |= {"module": module, "datamodule": datamodule, "data": datamodule.source}
+    built |= {"module": module, "datamodule": datamodule}
+    if hasattr(datamodule, "corpus"):
+        return built | {"corpus": datamodule.corpus}
+    built["data"] = datamodule.source
     if hasattr(datamodule.source, "task"):
         built["task"] = datamodule.source.task
     if hasattr(datamodule, "collector"):

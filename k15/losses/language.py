@@ -18,8 +18,9 @@ def cross_entropy(logp_BT: Tensor, right_BT: Tensor, mask_BT: Tensor) -> Terms:
     - `right_BT` [B, T] bool: the target is the most probable token.
     - `mask_BT` [B, T] bool: tokens in the loss; what the others hold has no influence.
 
-    The metric `token_accuracy` is the share of targets that are the most probable token. Raises
-    ValueError if shapes differ.
+    The metric `token_accuracy` is the share of targets that are the most probable token,
+    `sequence_accuracy` the share of sequences in which all are: what greedy decoding writes.
+    Raises ValueError if shapes differ.
     """
     if not logp_BT.shape == right_BT.shape == mask_BT.shape:
         raise ValueError(
@@ -31,6 +32,7 @@ def cross_entropy(logp_BT: Tensor, right_BT: Tensor, mask_BT: Tensor) -> Terms:
         loss=-masked_sum(logp_BT, mask_BT).sum(),
         count=int(mask_BT.sum()),
         metrics={"token_accuracy": (right_BT & mask_BT).sum()},
+        others={"sequence_accuracy": ((right_BT | ~mask_BT).all(-1).sum(), len(mask_BT))},
     )
 
 

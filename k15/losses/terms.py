@@ -21,6 +21,10 @@ class Terms:
     """How many there are: response tokens, labelled patches, judgements, questions."""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Σ of each figure, scalars without a gradient."""
+    others: Mapping[str, tuple[Tensor, int]] = field(default_factory=dict)
+    """Σ of figures that are means over something else, such as sequences, and over how many of it:
+    for validation.
+    """
 
     def plus(self, name: str, loss: Tensor) -> Terms:
         """With one more loss over the same terms, a figure of its own."""

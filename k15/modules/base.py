@@ -14,11 +14,15 @@ from k15.learning_rates import Rate, Trained, rates_by_part
 from k15.models.lora import adapted
 from k15.models.parts import check_parts, freeze_all_but, part_of
 from k15.models.policy import Policy
+from k15.models.streamed import read_weights
 from k15.modules.frozen import leave_out, put_back
 from k15.modules.gradients import add_up, keep_apart
 from k15.modules.optimizers import MakeOptimizer, adamw
 from k15.modules.precision import check_precision, warn_of_lost_steps
 from k15.shard import Shard, shard_of
+from k15.sharding.spread import Spread
+from k15.sharding.states import local_part
+from k15.sharding.strategy import ShardedStrategy
 
 
 class PolicyModule(LightningModule):
@@ -54,6 +58,8 @@ class PolicyModule(LightningModule):
         """Set by `k15.callbacks.offload` before the optimizer is made."""
         self.weight_decay = weight_decay
         self.shard = Shard()
+        self.spread: Spread | None = None
+        """Where the weights are spread over ranks."""
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """The parameters the optimizer gets."""
@@ -74,6 +80,21 @@ class PolicyModule(LightningModule):
             )
         if self.shard.rank:
             torch.manual_seed(torch.initial_seed() + self.shard.rank)
+
+    def configure_model(self) -> None:
+        """Spread the weights over the ranks, once, where the strategy does so."""
+        strategy = self.trainer.strategy
+        if isinstance(strategy, ShardedStrategy) and self.spread is None:
+            self.spread = strategy.spread(self.model)
+            if self.policy.streamed:
+                read_weights(self.model, self.policy.path, strategy.root_device, local_part)
+                self.policy.streamed = False
+            self.model_is_spread()
+        if self.policy.streamed:
+            raise ConfigError("model.streamed=true: take trainer=fsdp2 with it, or leave it false")
+
+    def model_is_spread(self) -> None:
+        """For a subclass that holds on to weights."""
 
     def on_train_start(self) -> None:
         """Steps that would be lost are warned of."""
@@ -108,7 +129,16 @@ class PolicyModule(LightningModule):
 
     def add_up_gradients(self) -> None:
         """Over all ranks, before an optimizer step looks at them."""
-        add_up(self.trained_parameters(), self.shard)
+        if self.spread is None:
+            add_up(self.trained_parameters(), self.shard)
+        else:
+            self.spread.used.forget_others(self.shard)
+
+    def last_of_step(self, last: bool) -> None:
+        """Whether the next backward pass is the last one before an optimizer step."""
+        strategy = self.trainer.strategy
+        if self.spread is not None and isinstance(strategy, ShardedStrategy):
+            self.spread.send_gradients(last or strategy.send_gradients == "each")
 
     def across_ranks(self, figures: Mapping[str, float | Tensor]) -> dict[str, float]:
         """Sums over all ranks of figures that each of them has, such as what a loss is normalised

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from k15.models.lora import adapted
 
@@ -53,5 +54,5 @@ def frozen_weights(module: nn.Module) -> dict[str, Tensor]:
 
 def sum_of(weight: Tensor) -> tuple[str, int]:
     """The number type, and the sum of all bit patterns as integers, whatever the order."""
-    whole = weight.detach().contiguous()
+    whole = (weight.full_tensor() if isinstance(weight, DTensor) else weight).detach().contiguous()
     return str(weight.dtype), int(whole.view(WIDTHS[whole.itemsize]).sum(dtype=torch.int64))

@@ -13,10 +13,10 @@ import time
 from typing import Any
 
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
+from k15.config.errors import ConfigError
 from k15.learning_rates import Rate, Trained
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
@@ -25,6 +25,7 @@ from k15.modules.optimizers import MakeOptimizer, adamw
 from k15.modules.out_of_memory import told_what_to_lower
 from k15.modules.tallies import Tallies
 from k15.schedules import LearningRateSchedule, Schedule
+from k15.sharding.norms import clip, gradient_norm
 from k15.types import Share
 
 COSINE = Schedule()
@@ -106,9 +107,21 @@ class SupervisedModule(PolicyModule):
             for gradient in gradients:
                 gradient.mul_(sums.unit / terms)
         figures = {name: total / terms for name, total in totals.items()}
-        figures["gradient_norm"] = float(get_total_norm(gradients))
+        figures["gradient_norm"] = float(gradient_norm(self.trained_parameters()))
         figures["learning_rate"] = optimizer.param_groups[0]["lr"]
         self.log_step(figures, tokens)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """By the norm over all ranks; raises ConfigError for another algorithm."""
+        if gradient_clip_algorithm not in (None, "norm"):
+            raise ConfigError(f"trainer.gradient_clip_algorithm={gradient_clip_algorithm}: norm")
+        if gradient_clip_val:
+            clip(self.trained_parameters(), gradient_clip_val)
 
     def log_step(self, figures: dict[str, float], tokens: float) -> None:
         """Under `train/`, with the tokens seen and the speed."""
@@ -120,10 +133,10 @@ class SupervisedModule(PolicyModule):
         self.log("train/loss", figures.pop("loss"), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{name}": value for name, value in figures.items()}, batch_size=1)
 
-    def validation_step(self, batch: Any, batch_index: int) -> None:
+    def validation_step(self, batch: Any, batch_index: int, dataloader_idx: int = 0) -> None:
         """The means over the terms of the whole validation set, however it is cut."""
         terms, _ = self.terms_of_share(batch)
-        self.held_out.add_terms(terms)
+        self.held_out.add_terms(terms, getattr(batch, "source", ""))
 
     def on_validation_epoch_end(self) -> None:
         """They are logged."""
@@ -141,6 +154,7 @@ class SupervisedModule(PolicyModule):
         """The clock runs."""
         super().on_train_batch_start(batch, batch_index)
         self._since = time.perf_counter()
+        self.last_of_step(not self.trainer.fit_loop._should_accumulate())
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
         """It stands still while others are at work."""
