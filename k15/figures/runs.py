@@ -10,7 +10,7 @@ stands for other settings. Figures share runs that they have in common.
 from __future__ import annotations
 
 import runpy
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -26,15 +26,21 @@ REPORTING = ("stage=rl", "stage=long2short_rl")
 """Stages that end with summary.json; the others end with their model."""
 
 
+Command = tuple[str, list[str]]
+"""A program and its command line."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """A run of train.py for each seed."""
+    """A run of train.py for each seed, or one for all."""
 
     name: str
     words: tuple[str, ...]
     """Its command line, the stage first; seed, folders and starts are added."""
     starts: Mapping[str, str] = field(default_factory=dict)
     """Setting: name of the run whose model it takes. {"start_from": "sft"}"""
+    seed: int | None = None
+    """Of the one run that all seeds have in common; what it starts from has one, too."""
     measured: tuple[str, ...] = ()
     """The command line of evaluate.py; empty: the model is not measured."""
 
@@ -60,19 +66,22 @@ class Folders:
 
     def __call__(self, name: str, seed: int) -> Path:
         """The folder of a run."""
-        return self.outputs / "figures" / "runs" / f"{name}-{seed}-{self.digest(name)}"
+        one = self.runs[name].seed
+        number = seed if one is None else one
+        return self.outputs / "figures" / "runs" / f"{name}-{number}-{self.digest(name)}"
 
     def digest(self, name: str) -> str:
         """Of everything that is asked of a run and of those before it."""
         run = self.runs[name]
         starts = {setting: self.digest(start) for setting, start in run.starts.items()}
-        return digest({"words": run.words, "starts": starts})[:6]
+        return digest({"words": run.words, "starts": starts, "seed": run.seed})[:6]
 
     def training(self, name: str, seed: int) -> list[str]:
         """The command line of train.py."""
         run, folder = self.runs[name], self(name, seed)
         starts = [f"{key}={self(start, seed)}/model" for key, start in run.starts.items()]
-        own = [f"seed={seed}", f"outputs={self.outputs}", f"run_dir={folder}", "resume=auto"]
+        one = seed if run.seed is None else run.seed
+        own = [f"seed={one}", f"outputs={self.outputs}", f"run_dir={folder}", "resume=auto"]
         return [*run.words, *starts, *own, "logger=null"]
 
     def measuring(self, name: str, seed: int) -> list[str]:
@@ -81,10 +90,15 @@ class Folders:
         own = [f"model.path={folder}/model", f"seed={seed}", f"run_dir={folder}/measured"]
         return [*self.runs[name].measured, *own, "report=false"]
 
-    def missing(self, seed: int) -> list[tuple[str, list[str]]]:
+    def common(self) -> list[Command]:
+        """What has to be run once for all seeds."""
+        return self.missing(0, [name for name, run in self.runs.items() if run.seed is not None])
+
+    def missing(self, seed: int, names: Iterable[str] | None = None) -> list[Command]:
         """What has to be run for a seed, in order: program and command line."""
-        commands = []
-        for name, run in self.runs.items():
+        commands: list[Command] = []
+        for name in self.runs if names is None else names:
+            run = self.runs[name]
             if not (self(name, seed) / run.last_file).is_file():
                 commands.append(("train.py", self.training(name, seed)))
             results = self(name, seed) / "measured" / "results.json"
@@ -94,17 +108,20 @@ class Folders:
 
 
 def make(folders: Folders, seeds: Sequence[int], workers: int) -> None:
-    """Run what is missing: a process for each seed, `workers` of them at a time.
+    """Run what is missing: a process for each seed, `workers` of them at a time, behind what all
+    seeds have in common.
 
     Raises ConfigError with the end of its output for a run that fails.
     """
-    commands = [folders.missing(seed) for seed in seeds]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        if common := folders.common():
+            pool.submit(run_all, common).result(timeout=LONGEST)
+        commands = [folders.missing(seed) for seed in seeds]
         for running in [pool.submit(run_all, missing) for missing in commands if missing]:
             running.result(timeout=LONGEST)
 
 
-def run_all(commands: Sequence[tuple[str, Sequence[str]]]) -> None:
+def run_all(commands: Sequence[Command]) -> None:
     """One command after the other, as train.py itself runs stages that are missing."""
     for program, words in commands:
         print(f"python {program} {' '.join(words)}", flush=True)

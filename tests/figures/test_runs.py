@@ -50,6 +50,19 @@ def test_other_settings_of_a_run_or_of_its_start_are_another_folder(tmp_path: Pa
     assert before("rl", 1) == Folders(tmp_path, [SFT, RL])("rl", 1)
 
 
+def test_what_all_seeds_have_in_common_is_run_once(tmp_path: Path) -> None:
+    base = Run(name="base", words=("stage=pretrain",), seed=0)
+    sft = Run(name="sft", words=SFT.words, starts={"start_from": "base"})
+    folders = Folders(tmp_path, [base, sft])
+    ((program, words),) = folders.common()
+    assert program == "train.py" and {"stage=pretrain", "seed=0"} <= {*words}
+    assert folders("base", 1) == folders("base", 2) and folders("sft", 1) != folders("sft", 2)
+    folders("base", 1).mkdir(parents=True)
+    (folders("base", 1) / "fingerprint").write_text("x")
+    assert folders.common() == []
+    assert [words[0] for _, words in folders.missing(2)] == ["stage=sft"]
+
+
 def test_a_start_that_is_no_run_before_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run 'rl' starts from 'sft': list it before"):
         Folders(tmp_path, [RL, SFT])
