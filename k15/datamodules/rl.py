@@ -27,7 +27,7 @@ from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer
 from k15.rollouts.collector import Collector
 from k15.rollouts.plan import RolloutPlan
-from k15.shard import shard_of
+from k15.shard import everyone
 from k15.types import Experience, Problem
 
 LISTED = 5  # problems that cannot be used are named one by one up to here
@@ -81,7 +81,7 @@ class RLDataModule(LightningDataModule):
         Raises:
             ConfigError: responses leave no room for a prompt, or too many problems cannot be used.
         """
-        self.collector.shard = shard_of(self.trainer)
+        self.collector.shard = everyone(self.trainer)
         if self.train:
             return
         if (longest := self.collector.plan.max_response_tokens) >= self.policy.context:

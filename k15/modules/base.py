@@ -119,6 +119,7 @@ class PolicyModule(LightningModule):
             self.parameter_groups(),
             self.model,
             on_cpu=self.optimizer_on_cpu,
+            foreach=False if self.spread is not None else None,  # parts lie on meshes of their own
             betas=(self.betas[0], self.betas[1]),
             weight_decay=self.weight_decay,
         )
@@ -132,7 +133,7 @@ class PolicyModule(LightningModule):
         if self.spread is None:
             add_up(self.trained_parameters(), self.shard)
         else:
-            self.spread.used.forget_others(self.shard)
+            self.spread.finish_gradients(self.shard)
 
     def last_of_step(self, last: bool) -> None:
         """Whether the next backward pass is the last one before an optimizer step."""

@@ -14,6 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from k15.config.errors import ConfigError
+from k15.models.sharded import is_sharded
 from k15.modules.precision import AdamWWithMasters
 
 Groups = Sequence[dict[str, Any]]
@@ -44,8 +45,14 @@ def muon(
     """Muon for the hidden matrices, AdamW for the rest.
 
     With `adjust` match_rms_adamw steps are as large as AdamW's, so that its learning rates fit (Liu
-    et al. 2025, arXiv 2502.16982, eq. 4). Raises ConfigError if there is no hidden matrix.
+    et al. 2025, arXiv 2502.16982, eq. 4). Raises ConfigError if there is no hidden matrix, or if
+    ranks have parts of them.
     """
+    if is_sharded(model):
+        raise ConfigError(
+            "optimizer=muon: takes whole matrices, and this trainer spreads them over ranks; "
+            "choose optimizer=adamw or trainer=ddp"
+        )
     hidden = hidden_matrices(model)
     own = {
         "weight_decay": weight_decay,

@@ -15,14 +15,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
+from torch.distributed import all_reduce
 from torch.distributed.device_mesh import DeviceMesh
 from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
-from torch.distributed.tensor import DTensor
 
 from k15.models.gradient_checkpointing import layers_of
 from k15.models.sharded import callable_within
 from k15.shard import Shard
+from k15.sharding.norms import local
+from k15.sharding.tensor_parallel import cut_layers
 
 OPTION = "trainer=fsdp2"
 
@@ -30,14 +32,19 @@ OPTION = "trainer=fsdp2"
 class Spread:
     """What the trainer of a spread model has to do between its passes."""
 
-    def __init__(self, model: nn.Module, mesh: DeviceMesh, *, bfloat16: bool) -> None:
-        """Spread the model, which has the same weights on all ranks, in place.
+    def __init__(self, model: nn.Module, meshes: DeviceMesh, *, bfloat16: bool) -> None:
+        """Spread the model, which has the same weights on all ranks, in place, over those that have
+        other data (`data_parallel`), and its layers over those that have the same
+        (`tensor_parallel`).
 
         With `bfloat16` the layers' weights are gathered, and computed with, in bfloat16; those that
         each rank keeps, and gradients, are what they are. Raises ValueError if transformers does
         not say what the model's layers are.
         """
         self.model = model
+        mesh, self.within_layers = meshes["data_parallel"], meshes["tensor_parallel"]
+        cut = self.within_layers.size() > 1
+        self.partial = cut_layers(model, self.within_layers) if cut else []
         layers = decoder_layers(model)
         inner = torch.bfloat16 if bfloat16 else None
         policy = MixedPrecisionPolicy(
@@ -58,6 +65,13 @@ class Spread:
     def units(self) -> Iterable[FSDPModule]:
         """The layers and the whole."""
         return (module for module in self.model.modules() if isinstance(module, FSDPModule))
+
+    def finish_gradients(self, shard: Shard) -> None:
+        """Behind the last backward pass of an optimizer step; all ranks have to call."""
+        for parameter in (p for module in self.partial for p in module.parameters()):
+            if parameter.grad is not None:
+                all_reduce(local(parameter.grad), group=self.within_layers.get_group())
+        self.used.forget_others(shard)
 
     def send_gradients(self, now: bool) -> None:
         """Whether the next backward pass adds up the gradients of all ranks, those of the passes
@@ -103,11 +117,6 @@ def has_gradient(module: nn.Module) -> bool:
     """Whether this rank's part of the gradient of a module's own weights is not 0."""
     gradients = (parameter.grad for parameter in module.parameters(recurse=False))
     return any(bool(local(g).any()) for g in gradients if g is not None)
-
-
-def local(tensor: Tensor) -> Tensor:
-    """This rank's part."""
-    return tensor.to_local() if isinstance(tensor, DTensor) else tensor
 
 
 def decoder_layers(model: nn.Module) -> list[nn.Module]:

@@ -53,7 +53,7 @@ def local_part(full: Tensor, like: Tensor) -> Tensor:
     """This rank's part of a whole tensor."""
     if not isinstance(like, DTensor):
         return full
-    full = full.to(like.device, like.dtype)
+    full = full.detach().to(like.device, like.dtype)
     return distribute_tensor(full, like.device_mesh, like.placements, src_data_rank=None)
 
 

@@ -63,7 +63,7 @@ class ShardedStrategy(ModelParallelStrategy):
                 "trainer.precision=bf16-mixed"
             )
         precision = str(self.precision_plugin.precision)
-        return Spread(model, self.device_mesh["data_parallel"], bfloat16=precision == "bf16-mixed")
+        return Spread(model, self.device_mesh, bfloat16=precision == "bf16-mixed")
 
     @property
     def lightning_restore_optimizer(self) -> bool:

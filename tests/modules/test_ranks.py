@@ -88,6 +88,21 @@ def test_rl_on_two_ranks_is_rl_on_one(minibatches: int, tokens: int, sent: str |
         assert torch.equal(weight, second["weights"][name])
 
 
+def text_alone(parts: int) -> dict[str, Any]:
+    """One step; `parts`: of each layer, on ranks that have the same data."""
+    torch.manual_seed(0)
+    of = tiny_policy(words=SEEN.words, hidden_size=64, layers=2)
+    module = module_of(of, tokens_per_microbatch=60, gradient_clip=0.5, kl_to_start=True)
+    strategy = {"strategy": ShardedStrategy(tensor_parallel_size=parts)} if parts > 1 else {}
+    return trained(module, Fixed(experience(of, REWARDS)), **strategy)
+
+
+def test_layers_that_two_ranks_compute_together_have_the_gradient_of_one() -> None:
+    expected = text_alone(1)
+    for found in on_two(text_alone, 2):
+        same(found, expected)
+
+
 def without_signal() -> dict[str, Any]:
     of = seeing()
     return trained(module_of(of), Fixed(experience(of, [[1.0] * 3] * 4)))
