@@ -119,6 +119,11 @@ class RolloutEngine(Protocol):
     """Whether it can be made for a policy whose weights are not in memory (on torch's meta device)
     and then waits for `load_weights`: for those that have weights of their own.
     """
+    beside_training: bool = False
+    """Whether it may generate, in another thread, while the policy trains: with weights of its own,
+    and with processes or devices of its own if that is to save time. `RolloutPlan.overlap` asks for
+    it.
+    """
 
     def generate(
         self, requests: Iterable[Request | None], sampling: Sampling

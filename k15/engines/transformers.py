@@ -58,6 +58,7 @@ class TransformersEngine(RolloutEngine):
         self.policy = own_copy(policy) if copy else policy
         self.device = policy.device
         self.slots, self.tokens_per_prefill, self.copy = slots, tokens_per_prefill, copy
+        self.beside_training = copy
         self.loop: DecodeLoop | None = None
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
