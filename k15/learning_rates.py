@@ -37,6 +37,7 @@ class LearningRates:
     vision: float | dict[str, float]
     joint: float | dict[str, float]
     sft: float | dict[str, float]
+    long_cot_sft: float | dict[str, float]
     reward_model: float | dict[str, float]
     cot_reward_model: float | dict[str, float]
     rl: float | dict[str, float]
