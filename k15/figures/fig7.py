@@ -52,9 +52,9 @@ class Fig7(Figure):
         rl = (*rl, "module.kl_to_start=false", "trainer.check_val_every_n_epoch=5")
         leash = (f"datamodule.plan.max_response_tokens={LIMIT}", f"trainer.max_epochs={SHORTENING}")
         return (
-            before,
-            taught("fig7-sft", task, before, error=ERROR, waste=WASTE),
-            taught("fig7-short", task, before, error=ERROR),
+            *before,
+            taught("fig7-sft", task, before[-1], error=ERROR, waste=WASTE),
+            taught("fig7-short", task, before[-1], error=ERROR),
             Run(
                 name=LONG,
                 words=("stage=rl", *task, *rl, f"trainer.max_epochs={ITERATIONS}"),

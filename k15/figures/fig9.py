@@ -48,8 +48,8 @@ class Fig9(Figure):
         asked = chain(HARD)
         start = {"start_from": "fig9-sft"}
         return (
-            before,
-            taught("fig9-sft", task, before, error=0.5),
+            *before,
+            taught("fig9-sft", task, before[-1], error=0.5),
             Run(
                 name="fig9-curriculum",
                 words=(*how, "sampler=curriculum", schedule),
