@@ -48,8 +48,12 @@ class Fig7(Figure):
         """All methods start from the model that RL has ended with."""
         before, task = pretrained(), chain(LEVELS)
         long, sft = {"start_from": LONG}, {"start_from": "fig7-sft"}
-        rl = ("sizes.problems_per_iteration=32", "callbacks.balance=null")
-        rl = (*rl, "module.kl_to_start=false", "trainer.check_val_every_n_epoch=5")
+        rl = (
+            "sizes.problems_per_iteration=32",
+            "trainer.check_val_every_n_epoch=5",
+            "module.kl_to_start=false",
+            "callbacks.balance=null",
+        )
         leash = (f"datamodule.plan.max_response_tokens={LIMIT}", f"trainer.max_epochs={SHORTENING}")
         return (
             *before,
