@@ -78,8 +78,7 @@ class Mixture:
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream is."""
-        state = {"credits": self.credits, "next": self.next, "turn": self.turn}
-        return {name: dict(values) for name, values in state.items()}
+        return {"credits": {**self.credits}, "next": {**self.next}, "turn": {**self.turn}}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on there; a source that was not known then begins."""
