@@ -10,7 +10,7 @@ response.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -171,6 +171,17 @@ class Experience:
     """The complete groups that this iteration hands out, scored, oldest first."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Figures of the rollout and reward phases, by TensorBoard name."""
+    version: int | None = None
+    """Of the weights that sampled its newest segments, where these are not π_i's."""
+    wait_for_next: Callable[[], None] | None = None
+    """Waits for the next iteration's, which is being collected meanwhile, or raises what has ended
+    that; None: nobody is using the engine.
+    """
+
+    @property
+    def sampled_by(self) -> int:
+        """Version of the weights that sampled its newest segments."""
+        return self.iteration if self.version is None else self.version
 
 
 class Share(list[Any]):

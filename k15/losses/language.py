@@ -34,3 +34,13 @@ def cross_entropy(logp_BT: Tensor, right_BT: Tensor, mask_BT: Tensor) -> Terms:
         metrics={"token_accuracy": (right_BT & mask_BT).sum()},
         others={"sequence_accuracy": ((right_BT | ~mask_BT).all(-1).sum(), len(mask_BT))},
     )
+
+
+def z_loss(log_z_BT: Tensor, mask_BT: Tensor, weight: float) -> Tensor:
+    """weight · Σ log² Z of the tokens in the mask, a scalar: it keeps the logits from drifting,
+    which cross-entropy does not see (Chowdhery et al. 2022, arXiv 2204.02311, §5, with 1e-4).
+
+    `log_z_BT` [B, T] nats: log Z = logsumexp of the logits; carries the gradient.
+    """
+    check_mask(mask_BT)
+    return weight * masked_sum(log_z_BT.square(), mask_BT).sum()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -25,6 +25,10 @@ class Terms:
     """Σ of figures that are means over something else, such as sequences, and over how many of it:
     for validation.
     """
+
+    def plus(self, name: str, loss: Tensor) -> Terms:
+        """With one more loss over the same terms, a figure of its own."""
+        return replace(self, loss=self.loss + loss, metrics={**self.metrics, name: loss.detach()})
 
     def silent(self) -> Terms:
         """Nothing, from the same forward pass."""
