@@ -94,7 +94,7 @@ class Shard:
 def shard_of(trainer: Trainer | None) -> Shard:
     """The part of the data that this process of a Trainer has, which must have been set up.
 
-    Ranks that hold parts of one copy of the model (tensor parallel) have the same data.
+    Ranks that compute layers together (tensor parallel) have the same data.
     """
     strategy = None if trainer is None else trainer.strategy
     found = getattr(strategy, "distributed_sampler_kwargs", None)
@@ -103,3 +103,8 @@ def shard_of(trainer: Trainer | None) -> Shard:
     mesh = getattr(strategy, "device_mesh", None)
     group = None if mesh is None else mesh["data_parallel"].get_group()
     return Shard(rank=found["rank"], world=found["num_replicas"], group=group)
+
+
+def everyone(trainer: Trainer | None) -> Shard:
+    """The part of this process where each can work by itself, as all can that have an engine."""
+    return Shard() if trainer is None else Shard(trainer.global_rank, trainer.world_size)

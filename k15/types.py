@@ -189,6 +189,8 @@ class Share(list[Any]):
 
     silent: bool = False
     """There only so that all ranks take the same steps: it adds nothing to them."""
+    source: str = ""
+    """Where all of it comes from, in validation by sources."""
 
 
 class StepsWithinBatch:
@@ -199,13 +201,40 @@ class StepsWithinBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What pretraining reads: text, with pictures where they stand.
+
+    Example: `Document(id="7", parts=(None, " a red circle"), images=(picture,))`
+    """
+
+    id: str
+    """Unique within its source; names the document in errors."""
+    parts: tuple[str | None, ...]
+    """Texts in their order; None is the place of the next picture."""
+    images: Sequence[Image] = ()
+    """Pictures in the order of their places."""
+
+    def __post_init__(self) -> None:
+        places = self.parts.count(None)
+        if places != len(self.images):
+            raise ValueError(
+                f"document {self.id}: {places} places for pictures, {len(self.images)} pictures"
+            )
+
+    @property
+    def text(self) -> str:
+        """All of its text, a line per part."""
+        return "\n".join(part for part in self.parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One training sequence: a prompt, and the response tokens a loss looks at."""
 
     prompt_tokens: tuple[int, ...]
     """Each picture is one placeholder token, as in `RolloutGroup.prompt_tokens`."""
     response_tokens: tuple[int, ...]
-    """[T]"""
+    """[T] A document's may hold placeholders, too, which are never in the loss."""
     loss_mask: tuple[bool, ...] = ()
     """[T] True on tokens in the loss; empty means all of them."""
     images: Sequence[Image] = ()
@@ -220,6 +249,20 @@ class Example:
     def length(self) -> int:
         """Tokens of prompt and response, pictures unexpanded."""
         return len(self.prompt_tokens) + len(self.response_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """One training sequence made of several: documents that share a token budget."""
+
+    examples: tuple[Example, ...]
+    """Those that attend to themselves alone; one, where all attend to all before them."""
+    lengths: tuple[int, ...]
+    """Tokens of each document in it, pictures expanded."""
+    names: tuple[str, ...]
+    """`<source>/<id>` of each document, with `#2` its second piece."""
+    capacity: int
+    """The budget: what is left of it is padding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

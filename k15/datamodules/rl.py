@@ -32,7 +32,7 @@ from k15.rewards.scorer import Scorer
 from k15.rollouts.ahead import Ahead, restored_experience, saved_experience
 from k15.rollouts.collector import Collector
 from k15.rollouts.plan import RolloutPlan
-from k15.shard import shard_of
+from k15.shard import everyone
 from k15.types import Experience, Problem
 
 LISTED = 5  # problems that cannot be used are named one by one up to here
@@ -90,7 +90,7 @@ class RLDataModule(LightningDataModule):
         Raises:
             ConfigError: responses leave no room for a prompt, or too many problems cannot be used.
         """
-        plan, shard = self.collector.plan, shard_of(self.trainer)
+        plan, shard = self.collector.plan, everyone(self.trainer)
         self.collector.shard = shard.apart(plan.overlap_seconds) if plan.overlap else shard
         if self.train:
             return

@@ -78,7 +78,8 @@ class DecodeLoop:
         config, device = policy.model.config.get_text_config(), policy.device
         self.policy, self.repetition, self.version = policy, sampling.repetition, version
         self.waiting, self.tokens_per_prefill = waiting, tokens_per_prefill
-        self.exhausted = self.stopped = False
+        self.exhausted = self.stopped = self.asked = False
+        self.told: list[tuple[int, list[int], list[float]]] = []
         forbidden_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
         forbidden_V[forbidden_tokens(policy)] = True
         self.sampler = Sampler(forbidden_V)
@@ -99,6 +100,14 @@ class DecodeLoop:
         """Let the next step end everything."""
         self.exhausted = self.stopped = True
 
+    def progress(self) -> list[Completion]:
+        """What the rows had at the first step after this was last asked."""
+        self.asked, told = True, self.told
+        return [
+            Completion(index=i, tokens=tuple(t), logps=tuple(p), finish="cut", version=self.version)
+            for i, t, p in told
+        ]
+
     def step(self) -> list[Completion]:
         """One new token for every row; returns the responses that end with it."""
         if not self.stopped:
@@ -110,7 +119,12 @@ class DecodeLoop:
         rows = self.rows
         token_B, logp_B = self.sampler(logits_BV, rows["seed"], rows["position"], rows["way"])
         self.rows.append(token_B, logp_B)
-        return self._finish(self._ended(token_B))
+        ended = self._finish(self._ended(token_B))
+        if self.asked:
+            self.asked = False
+            everything = torch.ones_like(self.rows.indices, dtype=torch.bool)
+            self.told = self.rows.responses(everything) if self.rows.count else []
+        return ended
 
     def _admit(self) -> None:
         """Fill the free rows; samples of one prompt copy the same prefix."""

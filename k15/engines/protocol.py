@@ -113,7 +113,9 @@ class Completion:
     finish: FinishReason | Literal["cut"]
     """"length" means `max_new_tokens` was used up, "cut" that the engine was stopped before."""
     version: int
-    """The version given with the weights that were used."""
+    """The version given with the weights that were used; of the last token, if several were."""
+    versions: tuple[int, ...] = ()
+    """[T] that of each token, where weights changed while this was generated; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,6 +139,10 @@ class RolloutEngine(Protocol):
 
     version: int | None = None
     """That of the weights it has; None: those it was made with."""
+    weightless: bool = False
+    """Whether it can be made for a policy whose weights are not in memory (on torch's meta device)
+    and then waits for `load_weights`: for those that have weights of their own.
+    """
     beside_training: bool = False
     """Whether it may generate, in another thread, while the policy trains: with weights of its own,
     and with processes or devices of its own if that is to save time. `RolloutPlan.overlap` asks for
@@ -186,6 +192,13 @@ class RolloutEngine(Protocol):
         Without it an iteration also waits for the responses that run when its groups are complete.
         """
         return
+
+    def progress(self) -> Iterable[Completion]:
+        """What the unfinished responses of the newest call have by now, or had when this was asked
+        before, finish "cut"; any thread may ask. If this is known of an engine in another process
+        that is lost, another one goes on from there.
+        """
+        return ()
 
     def sleep(self) -> None:
         """Free what others may need until `wake`: caches, and the weights, too, if `version` is

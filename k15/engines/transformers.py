@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from k15.config.errors import ConfigError
 from k15.engines.attention import decoding, evaluating
 from k15.engines.autocast import weights_cast_once
 from k15.engines.decode_loop import DecodeLoop, Job
@@ -23,8 +24,9 @@ from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, S
 from k15.engines.requests import check_example, check_request
 from k15.models.layouts.choice import choose_layout
 from k15.models.logps import response_predictions
+from k15.models.sharded import is_sharded
 from k15.models.support import refusal
-from k15.weights.full import load_full_weights
+from k15.weights.full import load_full_weights, own_copy
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
@@ -32,8 +34,8 @@ if TYPE_CHECKING:
 
 
 class TransformersEngine(RolloutEngine):
-    """Generates with a `Policy` in place; with `copy` on weights of its own, which stay as they are
-    until it is given others.
+    """Generates with a `Policy` in place; with `copy`, and where the policy is spread over ranks,
+    on weights of its own, which stay as they are until it is given others.
 
     `slots` responses are decoded side by side; their keys and values take slots * positions of the
     longest one. `tokens_per_prefill` bounds the prompts of one prefill; a longer prompt is
@@ -51,7 +53,12 @@ class TransformersEngine(RolloutEngine):
         if slots < 1:
             raise ValueError(f"engine.slots={slots}: at least one response must have a slot")
         check_attention(policy)
-        self.policy = policy.copy() if copy else policy
+        if policy.streamed:
+            raise ConfigError(
+                "model.streamed=true: engine=transformers needs weights; leave it false"
+            )
+        copy = copy or is_sharded(policy.model)
+        self.policy = own_copy(policy) if copy else policy
         self.device = policy.device
         self.slots, self.tokens_per_prefill, self.copy = slots, tokens_per_prefill, copy
         self.beside_training = copy
@@ -120,6 +127,10 @@ class TransformersEngine(RolloutEngine):
         """End the newest call of `generate`: unfinished responses come back as they stand."""
         if self.loop is not None:
             self.loop.stop()
+
+    def progress(self) -> Iterable[Completion]:
+        """Of the newest call."""
+        return self.loop.progress() if self.loop is not None else ()
 
     def _completions(self, loop: DecodeLoop) -> Iterator[Completion]:
         with decoding(self.policy.model), weights_cast_once(self.policy):

@@ -18,12 +18,12 @@ from random import Random
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from k15.config.errors import ConfigError
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
-from k15.learning_rates import Rate
+from k15.learning_rates import Rate, Trained
 from k15.losses.advantages import carries_signal, check_advantage
 from k15.losses.policy_loss import PolicyLoss
 from k15.models.layouts.choice import Choice, choose_layout
@@ -33,9 +33,11 @@ from k15.modules.base import PolicyModule
 from k15.modules.divergence import KLToStart
 from k15.modules.micro_batches import LaidOut, MicroBatch, Minibatch, response, shared
 from k15.modules.mismatch import mismatch
+from k15.modules.optimizers import MakeOptimizer, adamw
 from k15.modules.out_of_memory import lower, with_halves
 from k15.modules.step_sizes import OptimizerState, StepSizes
 from k15.progress import phase
+from k15.sharding.norms import clip
 from k15.sizes import Sizes
 from k15.types import Experience, Rollout, RolloutGroup, StepsWithinBatch
 
@@ -74,19 +76,29 @@ class RLModule(PolicyModule, StepsWithinBatch):
         gradient_clip: float = 1.0,
         loss_on: Literal["all", "current_segment"] = "all",
         drop_zero_advantage: bool = True,
+        passes: int = 1,
         layout: Choice = "auto",
         temperature: float = 1.0,
         tokens_per_chunk: int = 512,
         kl_to_start: bool = False,
+        train: Trained = "all",
+        optimizer: MakeOptimizer = adamw,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(
-            policy, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
+            policy,
+            learning_rate=learning_rate,
+            train=train,
+            optimizer=optimizer,
+            betas=betas,
+            weight_decay=weight_decay,
         )
         if loss_on not in ("all", "current_segment"):
             raise ValueError(f"module.loss_on={loss_on!r}: choose all or current_segment")
+        if passes < 1:
+            raise ValueError(f"module.passes={passes}: choose 1 or more")
         if temperature <= 0:
             raise ValueError(f"module.temperature={temperature}: must be above 0")
         check_advantage(advantage, sizes.samples_per_problem)
@@ -98,6 +110,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         self.gradient_clip = gradient_clip
         self.loss_on = loss_on
         self.drop_zero_advantage = drop_zero_advantage
+        self.passes = passes
         self.layout = choose_layout(policy, layout, prompts_repeat=True)
         self.temperature, self.tokens_per_chunk = temperature, tokens_per_chunk
         self.seed = seed
@@ -109,6 +122,11 @@ class RLModule(PolicyModule, StepsWithinBatch):
         if str(self.trainer.precision) == "16-mixed":
             raise ConfigError("trainer.precision=16-mixed: RL takes bf16-mixed or 32-true")
 
+    def model_is_spread(self) -> None:
+        """The weights that the policy comes with are spread like its own."""
+        if self.kl_to_start is not None:
+            self.kl_to_start = KLToStart(self.policy)
+
     def training_step(self, experience: Experience, batch_index: int) -> None:
         """One iteration: several optimizer steps on its experience; waits for the next one where it
         is collected meanwhile.
@@ -118,15 +136,22 @@ class RLModule(PolicyModule, StepsWithinBatch):
             self.engine.sleep()
         self.model.eval()  # π_θ and π_i are the policy that sampled: without dropout
         optimizer: Any = self.optimizers()
+        rates = self.group_rates(optimizer)
         self.step_sizes.begin(optimizer)
         groups = self.select_groups(experience)
-        minibatches = self.minibatches(groups, experience.iteration, experience.sampled_by)
+        minibatches = [
+            minibatch
+            for turn in range(self.passes)
+            for minibatch in self.minibatches(
+                groups, experience.iteration, experience.sampled_by, turn
+            )
+        ]
         self.add_references(minibatches[1:])  # the first one meets π_i itself
         sums: dict[str, list[Any]] = defaultdict(list)
         with phase("train", len(minibatches), " minibatches") as progress:
             for step, minibatch in enumerate(minibatches):
                 place = step, len(minibatches), self.trainer.global_step
-                self.step_sizes.set_rate(optimizer, self.learning_rate, *place)
+                self.step_sizes.set_rates(optimizer, rates, *place)
                 for name, value in self.minibatch_step(optimizer, minibatch).items():
                     sums[name].append(value)
                 progress.update()
@@ -177,14 +202,19 @@ class RLModule(PolicyModule, StepsWithinBatch):
         return [found[index] for index in range(len(groups))]
 
     def minibatches(
-        self, groups: Sequence[Credited], iteration: int, version: int | None = None
+        self,
+        groups: Sequence[Credited],
+        iteration: int,
+        version: int | None = None,
+        turn: int = 0,
     ) -> list[Minibatch]:
-        """Whole groups in random order, spread evenly over the minibatches; each is cut into
-        micro-batches. Experience comes with the groups that took longest first. `version` is that
-        of its newest segments, where it is not the iteration.
+        """Whole groups in random order, another one at each turn, spread evenly over the
+        minibatches; each is cut into micro-batches. Experience comes with the groups that took
+        longest first. `version` is that of its newest segments, where it is not the iteration.
         """
         version = iteration if version is None else version
-        order = Random(f"{self.seed}/{iteration}").sample(range(len(groups)), len(groups))
+        rng = Random(f"{self.seed}/{iteration}" + (f"/{turn}" if turn else ""))
+        order = rng.sample(range(len(groups)), len(groups))
         parts = torch.tensor(order).tensor_split(self.sizes.minibatches_per_iteration)
         return [
             self.minibatch([groups[index] for index in part.tolist()], version)
@@ -232,14 +262,15 @@ class RLModule(PolicyModule, StepsWithinBatch):
         def gathered(micro_batches: Iterable[MicroBatch]) -> dict[str, Any]:
             optimizer.zero_grad()
             sums: dict[str, Any] = {}  # read once, behind the step: reading waits for the device
-            for micro in micro_batches:
+            for number, micro in enumerate(micro_batches, start=1):
+                self.last_of_step(number == len(minibatch.micro_batches))
                 found = self.add_gradient(micro, minibatch.counts)
                 sums = {name: sums.get(name, 0.0) + value for name, value in found.items()}
             return sums
 
         sums = self.within_memory(gathered, minibatch)
         self.add_up_gradients()
-        norm = nn.utils.clip_grad_norm_(self.trained_parameters(), self.gradient_clip)
+        norm = clip(self.trained_parameters(), self.gradient_clip)
         optimizer.step()
         mismatched = {"engine_mismatch": sums.pop("engine_mismatch")}
         return {**self.across_ranks(sums), "gradient_norm": float(norm), **mismatched}
