@@ -10,12 +10,12 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from k15.config.errors import ConfigError
 from k15.folders import write_text
 from k15.models.policy import Policy
+from k15.sharding.norms import gradient_norm
 from k15.types import Example, Experience, Problem, StepsWithinBatch
 
 
@@ -53,7 +53,7 @@ class StopWhenNotFinite(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """Raises ConfigError naming the iteration, or the step, and the file."""
-        norm = gradient_norm(optimizer)
+        norm = gradient_norm(p for group in optimizer.param_groups for p in group["params"])
         parts, self._parts = self._parts, []
         loss = sum((loss for loss, _ in parts), norm.new_zeros(()))
         scaled = isinstance(trainer.precision_plugin, MixedPrecision) and (
@@ -74,12 +74,6 @@ class StopWhenNotFinite(Callback):
             f"no step was taken; its problems are in {self.file}. The checkpoint before it is "
             "whole: lower the learning rate (learning_rates), or leave the problems out"
         )
-
-
-def gradient_norm(optimizer: Optimizer) -> Tensor:
-    """Over all parameters of the optimizer, of gradients as they stand."""
-    parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
-    return get_total_norm([p.grad for p in parameters if p.grad is not None])
 
 
 def where(batch: Any, trainer: Trainer) -> str:

@@ -15,22 +15,24 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from k15.config.errors import ConfigError
 from k15.engines.attention import decoding
 from k15.engines.autocast import weights_cast_once
 from k15.engines.decode_loop import DecodeLoop, Job
 from k15.engines.prefill import Prompt
 from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, seed_of
 from k15.engines.requests import check_request
+from k15.models.sharded import is_sharded
 from k15.models.support import refusal
-from k15.weights.full import load_full_weights
+from k15.weights.full import load_full_weights, own_copy
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
 
 
 class TransformersEngine(RolloutEngine):
-    """Generates with a `Policy` in place; with `copy` on weights of its own, which stay as they are
-    until it is given others.
+    """Generates with a `Policy` in place; with `copy`, and where the policy is spread over ranks,
+    on weights of its own, which stay as they are until it is given others.
 
     `slots` responses are decoded side by side; their keys and values take slots * positions of the
     longest one. `tokens_per_prefill` bounds the prompts of one prefill; a longer prompt is
@@ -48,9 +50,15 @@ class TransformersEngine(RolloutEngine):
         if slots < 1:
             raise ValueError(f"engine.slots={slots}: at least one response must have a slot")
         check_attention(policy)
-        self.policy = policy.copy() if copy else policy
+        if policy.streamed:
+            raise ConfigError(
+                "model.streamed=true: engine=transformers needs weights; leave it false"
+            )
+        copy = copy or is_sharded(policy.model)
+        self.policy = own_copy(policy) if copy else policy
         self.device = policy.device
         self.slots, self.tokens_per_prefill, self.copy = slots, tokens_per_prefill, copy
+        self.beside_training = copy
         self.loop: DecodeLoop | None = None
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
@@ -119,7 +127,7 @@ class TransformersEngine(RolloutEngine):
                 prompt = Prompt(self.policy.expand(request.tokens, request.images))
             check_request(index, request, len(prompt.expanded.tokens), self.policy)
             seed = seed_of(sampling.seed, index) if request.seed is None else request.seed
-            yield Job(index, prompt, request.max_new_tokens, seed)
+            yield Job(index, prompt, request.max_new_tokens, seed, sampling.of(request))
             last, index = request, index + 1
 
 

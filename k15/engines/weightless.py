@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from k15.engines.requests import forbidden_tokens
+from k15.models.sharded import class_of
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
@@ -18,7 +19,7 @@ def write_policy(policy: Policy, folder: Path) -> None:
     own.
     """
     config = copy.deepcopy(policy.model.config)
-    config.architectures = [type(policy.model).__name__]
+    config.architectures = [class_of(policy.model).__name__]
     config.dtype = policy.model.dtype
     config.save_pretrained(folder)
     policy.processor.save_pretrained(folder)
@@ -43,7 +44,7 @@ def read_policy(folder: str, weightless: bool) -> Policy:
 def description(policy: Policy) -> dict[str, Any]:
     """What must be the same in two processes that speak in token ids, as JSON."""
     return {
-        "class": type(policy.model).__name__,
+        "class": class_of(policy.model).__name__,
         "rows": policy.model.config.get_text_config().vocab_size,
         "stop_ids": list(policy.stop_ids),
         "forbidden": forbidden_tokens(policy),
