@@ -48,6 +48,8 @@ class ServedEngine(RolloutEngine):
     start.
     """
 
+    beside_training = True
+
     def __init__(
         self,
         policy: Policy,
