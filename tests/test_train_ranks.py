@@ -1,4 +1,4 @@
-"""train.py on two ranks that spread the weights: one is killed, and the run goes on all the same."""
+"""train.py on two ranks that spread the weights: one is killed, and the run goes on as before."""
 
 import json
 import os
