@@ -8,7 +8,8 @@ are, and results do not depend on it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -50,6 +51,23 @@ class Shard:
             parts[least].append(place)
             sums[least] += costs[place]
         return [sorted(part) for part in parts]
+
+    def apart(self, seconds: float) -> Shard:
+        """The same part, for another thread: what it gathers does not meet what this one does. All
+        ranks have to call; `seconds` are the new process group's timeout.
+        """
+        if self.world == 1:
+            return self
+        from torch import distributed
+
+        ranks = distributed.get_process_group_ranks(self.group)
+        group = distributed.new_group(
+            ranks,
+            timeout=timedelta(seconds=seconds),
+            backend="gloo",
+            use_local_synchronization=True,
+        )
+        return replace(self, group=group)
 
     def gathered(self, item: Item) -> list[Item]:
         """The items of all ranks, in their order; all of them have to call. What can be pickled.

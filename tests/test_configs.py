@@ -60,6 +60,8 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         {"question": f"{i}+{i}?", "reference_answer": 2 * i, "response": "A: 4", "correct": i == 2}
         for i in range(9)
     ]
+    traced = [{**row, "response": f"\\boxed{{{row['answer']}}}"} for row in rows]
+    (folder / "traced.jsonl").write_text("".join(json.dumps(row) + "\n" for row in traced))
     (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
     recipe = [f"model.path={folder}/model", f"data.path={folder}/sums.jsonl", *ON_A_CPU]
     recipe += [
@@ -69,12 +71,17 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return {
         **{name: recipe for name in NAMES if "=qwen2_5_7b" in name},
         **{name: [*recipe, "data.fields.images=null"] for name in NAMES if "=qwen2_5_vl" in name},
-        "model=hf": [f"model.path={folder}/model"],
+        **{
+            name: [f"model.path={folder}/model"]
+            for name in NAMES
+            if name.startswith("model=") and "tiny" not in name
+        },
         "experiment=smollm2": [f"model.path={folder}/model"],
-        "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=chat": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
+        "data=traces": [f"data.path={folder}/traced.jsonl"],
+        "traces=teacher": [f"traces.path={folder}/model"],
         "trainer=gpu": ON_A_CPU,
         "trainer=ddp": ON_A_CPU,
         **{stage: ["task.modality=image"] for stage in WANTS_PICTURES},
@@ -84,7 +91,10 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def parts(trainer: Trainer, module: LightningModule, datamodule: LightningDataModule) -> dict:
     """What was built, by the dotted key that names its class."""
     built = {"trainer": trainer, "logger": trainer.logger}
-    built |= {"module": module, "datamodule": datamodule, "data": datamodule.source}
+    built |= {"module": module, "datamodule": datamodule}
+    if hasattr(datamodule, "corpus"):
+        return built | {"corpus": datamodule.corpus}
+    built["data"] = datamodule.source
     if hasattr(datamodule.source, "task"):
         built["task"] = datamodule.source.task
     if hasattr(datamodule, "collector"):

@@ -43,6 +43,11 @@ class OnDemandEngine(RolloutEngine):
         """That of the engine, None where there is none yet."""
         return self.made.version if self.made else None
 
+    @property
+    def beside_training(self) -> bool:  # type: ignore[override]  # as above
+        """That of the engine."""
+        return self.engine.beside_training
+
     def generate(
         self, requests: Iterable[Request | None], sampling: Sampling
     ) -> Iterator[Completion]:

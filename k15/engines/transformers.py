@@ -58,6 +58,7 @@ class TransformersEngine(RolloutEngine):
         self.policy = own_copy(policy) if copy else policy
         self.device = policy.device
         self.slots, self.tokens_per_prefill, self.copy = slots, tokens_per_prefill, copy
+        self.beside_training = copy
         self.loop: DecodeLoop | None = None
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
@@ -103,6 +104,10 @@ class TransformersEngine(RolloutEngine):
         if self.loop is not None:
             self.loop.stop()
 
+    def progress(self) -> Iterable[Completion]:
+        """Of the newest call."""
+        return self.loop.progress() if self.loop is not None else ()
+
     def _completions(self, loop: DecodeLoop) -> Iterator[Completion]:
         with decoding(self.policy.model), weights_cast_once(self.policy):
             while loop.unfinished:
@@ -122,7 +127,7 @@ class TransformersEngine(RolloutEngine):
                 prompt = Prompt(self.policy.expand(request.tokens, request.images))
             check_request(index, request, len(prompt.expanded.tokens), self.policy)
             seed = seed_of(sampling.seed, index) if request.seed is None else request.seed
-            yield Job(index, prompt, request.max_new_tokens, seed)
+            yield Job(index, prompt, request.max_new_tokens, seed, sampling.of(request))
             last, index = request, index + 1
 
 

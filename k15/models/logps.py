@@ -58,6 +58,14 @@ def response_predictions(
     return logp_SR, right_SR
 
 
+def response_normalisers(
+    policy: Policy, batch: PackedBatch, *, tokens_per_chunk: int = 512
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `response_predictions`, and [S, R] log Z in nats, which carries a gradient, too."""
+    logp_SR, right_SR, log_z_SR = _of_responses(policy, batch, _normalisers, 1.0, tokens_per_chunk)
+    return logp_SR, right_SR, log_z_SR
+
+
 def _of_responses(
     policy: Policy,
     batch: PackedBatch,
@@ -146,6 +154,11 @@ def _logps(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
 def _predictions(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
     """And [C] bool: whether it is the most probable one."""
     return (*_logps(logits_CV, targets_C), logits_CV.argmax(-1) == targets_C)
+
+
+def _normalisers(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
+    """And [C] log of the sum of all exponentials."""
+    return (*_predictions(logits_CV, targets_C), logits_CV.logsumexp(-1))
 
 
 def logits_scale(config: PretrainedConfig) -> float:

@@ -11,6 +11,7 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,19 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from k15.config.errors import ConfigError, one_line
-from k15.models.chat import assistant_turn, following, silent_tokens, template_of, written
+from k15.models.chat import (
+    assistant_turn,
+    following,
+    picture_written,
+    silent_tokens,
+    template_of,
+    written,
+)
 from k15.models.compiled import prepare_layers
 from k15.models.lora import Lora, adapted, merged, merged_tensors, refuse_adapter, save_adapter
 from k15.models.norms import write_out_norms
 from k15.models.placeholders import Placeholders
+from k15.models.rope import extend
 from k15.models.sharded import class_of
 from k15.models.streamed import without_weights
 from k15.models.support import Support, check_trainable, context_of, support
@@ -117,6 +126,20 @@ class Policy:
         rows = rows_of(self.model)
         return tuple(dict.fromkeys(id for id in ids if id is not None and 0 <= id < rows))
 
+    @cached_property
+    def picture_tokens(self) -> tuple[int, ...]:
+        """What the chat template writes for a picture: its placeholder, and what is around it.
+
+        Raises ValueError if the model takes no pictures.
+        """
+        if self.placeholders.token is None:
+            raise ConfigError(
+                f"a document has a picture but model.path={self.path!r} takes text alone; choose a "
+                "vision-language model"
+            )
+        text = picture_written(self.processor, self.placeholders.token)
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
     @property
     def multimodal_positions(self) -> bool:
         """Whether rotary positions have three axes."""
@@ -171,7 +194,7 @@ class Policy:
             return Expanded(tokens=tuple(tokens), positions=self._text_positions(len(tokens)))
         expanded, features = self.placeholders.expand(tokens, images)
         positions = self._positions(expanded, features)
-        return Expanded(tokens=expanded, positions=positions, features=self._typed(features))
+        return Expanded(tokens=expanded, positions=positions, features=self.typed(features))
 
     def length(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> int:
         """Tokens that the model sees: a placeholder counts as its picture's visual tokens."""
@@ -198,7 +221,7 @@ class Policy:
         save_adapter(self.model, Path(folder) / "adapter", weights)
         self.processor.save_pretrained(folder)
 
-    def _typed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    def typed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """Pictures in the number type of the weights."""
         of = self.model.dtype
         return {name: x.to(of) if x.is_floating_point() else x for name, x in features.items()}
@@ -228,6 +251,8 @@ def load_policy(
     gradient_checkpointing: bool = False,
     compile: bool = False,
     streamed: bool = False,
+    extended_context: int | None = None,
+    rope_base: float | None = None,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
@@ -237,7 +262,7 @@ def load_policy(
     `trust_remote_code`. With `lora` that has a rank, only its adapter is trained. `chat_template`
     is a file with one in place of the model's own, or "plain": the built-in one.
     `gradient_checkpointing`, `compile` and `streamed` are those of the modules of `k15.models` by
-    these names.
+    these names; `extended_context` and `rope_base` are of `k15.models.rope`.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -275,6 +300,7 @@ def load_policy(
             model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)
+    extend(model, extended_context, rope_base)
     if lora is not None:
         lora.put_into(model)
     prepare_layers(model, checkpointed=gradient_checkpointing, compiled=compile)

@@ -51,7 +51,7 @@ def parameters_on_meta() -> Iterator[None]:
             parameter = nn.Parameter(parameter.to("meta"), requires_grad=trained)
         register(module, name, parameter)
 
-    nn.Module.register_parameter = without_numbers  # type: ignore[method-assign]
+    nn.Module.register_parameter = without_numbers  # type: ignore[method-assign,assignment]
     try:
         yield
     finally:

@@ -10,24 +10,28 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from k15.config.errors import ConfigError
-from k15.learning_rates import Rate, rate_for
+from k15.learning_rates import Rate, Trained, rates_by_part
 from k15.models.lora import adapted
+from k15.models.parts import check_parts, freeze_all_but, part_of
 from k15.models.policy import Policy
 from k15.models.streamed import read_weights
 from k15.modules.frozen import leave_out, put_back
 from k15.modules.gradients import add_up, keep_apart
-from k15.modules.precision import AdamWWithMasters, check_precision, warn_of_lost_steps
+from k15.modules.optimizers import MakeOptimizer, adamw
+from k15.modules.precision import check_precision, warn_of_lost_steps
 from k15.shard import Shard, shard_of
 from k15.sharding.spread import Spread
-from k15.sharding.states import part_of
+from k15.sharding.states import local_part
 from k15.sharding.strategy import ShardedStrategy
 
 
 class PolicyModule(LightningModule):
     """A policy under training.
 
-    `betas`, `weight_decay` and `learning_rate` are AdamW's, whose steps add up in float32 whatever
-    the weights are. Of rates by kind (`k15.learning_rates`) the policy's own is taken.
+    Of learning rates by kind or part (`k15.learning_rates`) the policy's own are taken; `train`
+    names the parts that learn. The others, and those whose rate is 0, are frozen: they have no
+    gradient. `optimizer` makes one (`k15.modules.optimizers`), with AdamW's `betas` and
+    `weight_decay`.
     """
 
     def __init__(
@@ -35,13 +39,20 @@ class PolicyModule(LightningModule):
         policy: Policy,
         *,
         learning_rate: Rate,
+        train: Trained = "all",
+        optimizer: MakeOptimizer = adamw,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
         self.policy = policy
         self.model: nn.Module = policy.model.train()
-        self.learning_rate = rate_for(learning_rate, kinds(policy))
+        rates = rates_by_part(learning_rate, kinds(policy), train)
+        self.rates = check_parts(policy.model, rates)
+        freeze_all_but(policy.model, self.rates)
+        self.learning_rate = max(self.rates.values())
+        """The highest of the parts' rates."""
+        self.make_optimizer = optimizer
         self.betas = betas
         self.optimizer_on_cpu = False
         """Set by `k15.callbacks.offload` before the optimizer is made."""
@@ -76,7 +87,7 @@ class PolicyModule(LightningModule):
         if isinstance(strategy, ShardedStrategy) and self.spread is None:
             self.spread = strategy.spread(self.model)
             if self.policy.streamed:
-                read_weights(self.model, self.policy.path, strategy.root_device, part_of)
+                read_weights(self.model, self.policy.path, strategy.root_device, local_part)
                 self.policy.streamed = False
             self.model_is_spread()
         if self.policy.streamed:
@@ -89,13 +100,26 @@ class PolicyModule(LightningModule):
         """Steps that would be lost are warned of."""
         warn_of_lost_steps(self.trainer, self.learning_rate)
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What is trained, the parts of one learning rate together."""
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault(self.rates[part_of(name)], []).append(parameter)
+        return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+
+    def group_rates(self, optimizer: Any) -> list[float]:
+        """The learning rate of each of its groups, as the configuration has it."""
+        parts = {parameter: part_of(name) for name, parameter in self.model.named_parameters()}
+        return [self.rates[parts[group["params"][0]]] for group in optimizer.param_groups]
+
     def configure_optimizers(self) -> Any:
-        """AdamW at a constant learning rate."""
-        return AdamWWithMasters(
-            self.trained_parameters(),
+        """The optimizer, at constant learning rates."""
+        return self.make_optimizer(
+            self.parameter_groups(),
+            self.model,
             on_cpu=self.optimizer_on_cpu,
             foreach=False if self.spread is not None else None,  # parts lie on meshes of their own
-            lr=self.learning_rate,
             betas=(self.betas[0], self.betas[1]),
             weight_decay=self.weight_decay,
         )

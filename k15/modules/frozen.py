@@ -43,9 +43,13 @@ def put_back(checkpoint: dict[str, Any], module: nn.Module) -> None:
 
 
 def frozen_weights(module: nn.Module) -> dict[str, Tensor]:
-    """What is not trained, tied weights under each of their names."""
+    """What is neither trained nor part of the adapter, tied weights under each of their names."""
     named = module.named_parameters(remove_duplicate=False)
-    return {name: parameter for name, parameter in named if not parameter.requires_grad}
+    return {
+        name: parameter
+        for name, parameter in named
+        if not parameter.requires_grad and ".lora_" not in name
+    }
 
 
 def sum_of(weight: Tensor) -> tuple[str, int]:

@@ -46,10 +46,10 @@ def load_weights(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     if faults := sorted({*there} ^ {*state}):
         raise ValueError(f"resume: the checkpoint's weights differ from the model's: {faults[0]}")
     for name, tensor in there.items():
-        tensor.copy_(part_of(state[name], tensor))
+        tensor.copy_(local_part(state[name], tensor))
 
 
-def part_of(full: Tensor, like: Tensor) -> Tensor:
+def local_part(full: Tensor, like: Tensor) -> Tensor:
     """This rank's part of a whole tensor."""
     if not isinstance(like, DTensor):
         return full
@@ -62,7 +62,7 @@ def load_optimizer(optimizer: Optimizer, state: Mapping[str, Any]) -> None:
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     spread = {
         number: {
-            name: part_of(value, weights[number]) if is_like(value, weights[number]) else value
+            name: local_part(value, weights[number]) if is_like(value, weights[number]) else value
             for name, value in values.items()
         }
         for number, values in state["state"].items()

@@ -37,6 +37,8 @@ class VLLMEngine(RolloutEngine):
     vLLM is not there, is another version or cannot run the model.
     """
 
+    weightless = True
+
     def __init__(
         self,
         policy: Policy,
@@ -65,6 +67,9 @@ class VLLMEngine(RolloutEngine):
         self.vllm: LocalVLLM | None = None
         self.call: Call | None = None
         self.answers: Generator[Completion] | None = None
+        if policy.device.type == "meta":
+            self._start()
+            return
         try:
             self._load(full_weights(policy.model))
         except ConfigError:
@@ -111,6 +116,10 @@ class VLLMEngine(RolloutEngine):
         if self.call is not None:
             self.call.stop()
 
+    def progress(self) -> Iterable[Completion]:
+        """Of the newest call."""
+        return self.call.progress() if self.call is not None else ()
+
     def sleep(self) -> None:
         """Weights and caches leave a GPU; a CPU has nothing to give back."""
         self._end_call()
@@ -134,15 +143,18 @@ class VLLMEngine(RolloutEngine):
 
     def _load(self, weights: Iterable[tuple[str, Tensor]]) -> None:
         """Into the vLLM that is there, or a new one; it is not kept if that fails."""
-        if self.vllm is None:
-            # validation's inference mode must not be the parameters'
-            with waiting_for("vLLM to start"), torch.inference_mode(False):
-                self.vllm = LocalVLLM(self.policy, self.settings, self.options)
+        vllm = self.vllm or self._start()
         try:
-            self.vllm.load(weights)
+            vllm.load(weights)
         except BaseException:  # Ctrl-C as well: half of the weights may be new
             self._discard()
             raise
+
+    def _start(self) -> LocalVLLM:
+        # validation's inference mode must not be the parameters'
+        with waiting_for("vLLM to start"), torch.inference_mode(False):
+            self.vllm = LocalVLLM(self.policy, self.settings, self.options)
+        return self.vllm
 
     def _discard(self) -> None:
         """Never used again."""
