@@ -28,7 +28,13 @@ FILES = sorted(ROOT.glob("*/*.yaml"))
 OURS = Tree(ROOT, "train").groups  # the others are evaluate.py's
 NAMES = [f"{file.parent.name}={file.stem}" for file in FILES if file.parent.name in OURS]
 TRAINS_NOTHING = "stage=long2short_merge"  # tests/runs/test_merging.py
-WANTS_PICTURES = {"stage=align", "stage=vision", "stage=joint"}
+WANTS_PICTURES = {
+    *("stage=align", "stage=vision", "stage=joint"),
+    *(
+        f"stage={name}"
+        for name in ("pretrain_vision", "pretrain_joint", "cooldown", "long_context")
+    ),
+}
 ON_A_CPU = ["trainer.accelerator=cpu", "trainer.precision=32-true"]
 TEXTS = [*ROOT.rglob("*.yaml"), REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
 COMMANDS = sorted(
@@ -93,6 +99,8 @@ def parts(trainer: Trainer, module: LightningModule, datamodule: LightningDataMo
     built = {"trainer": trainer, "logger": trainer.logger}
     built |= {"module": module, "datamodule": datamodule}
     if hasattr(datamodule, "corpus"):
+        rewards = datamodule.answers.scorer.rewards if hasattr(datamodule, "answers") else {}
+        built |= {f"rewards.{name}": reward for name, reward in rewards.items()}
         return built | {"corpus": datamodule.corpus}
     built["data"] = datamodule.source
     if hasattr(datamodule.source, "task"):
