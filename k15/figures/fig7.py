@@ -80,7 +80,12 @@ class Fig7(Figure):
             ),
             Run(
                 name="fig7-dpo",
-                words=("stage=long2short_dpo", *task, "datamodule.pairs_per_problem=2"),
+                words=(
+                    "stage=long2short_dpo",
+                    *task,
+                    "datamodule.pairs_per_problem=2",
+                    "learning_rates.long2short_dpo=1.0e-4",
+                ),
                 starts=long,
                 measured=chain(LEVELS),
             ),
