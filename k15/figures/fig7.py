@@ -55,11 +55,12 @@ class Fig7(Figure):
             "learning_rates.rl=4.0e-4",
             "callbacks.balance=null",
         )
+        manner = (f"demonstrations.error={ERROR}", "datamodule.tokens=50000")
         leash = (f"datamodule.plan.max_response_tokens={LIMIT}", f"trainer.max_epochs={SHORTENING}")
         return (
             *before,
-            taught("fig7-sft", task, before[-1], error=ERROR, waste=WASTE),
-            taught("fig7-short", task, before[-1], error=ERROR),
+            taught("fig7-sft", task, before[-1], *manner, f"demonstrations.waste={WASTE}"),
+            taught("fig7-short", task, before[-1], *manner),
             Run(
                 name=LONG,
                 words=("stage=rl", *task, *rl, f"trainer.max_epochs={ITERATIONS}"),
