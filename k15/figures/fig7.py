@@ -56,7 +56,11 @@ class Fig7(Figure):
             "callbacks.balance=null",
         )
         manner = (f"demonstrations.error={ERROR}", "datamodule.tokens=50000")
-        leash = (f"datamodule.plan.max_response_tokens={LIMIT}", f"trainer.max_epochs={SHORTENING}")
+        leash = (
+            f"datamodule.plan.max_response_tokens={LIMIT}",
+            f"trainer.max_epochs={SHORTENING}",
+            "learning_rates.long2short_rl=4.0e-4",
+        )
         return (
             *before,
             taught("fig7-sft", task, before[-1], *manner, f"demonstrations.waste={WASTE}"),
