@@ -47,12 +47,13 @@ class Fig9(Figure):
             "module.kl_to_start=false",
             "callbacks.balance=null",
         )
+        manner = (f"demonstrations.error={ERROR}", "demonstrations.waste=0.0")
         schedule = f"sampler.schedule={{0: {[*EASY]}, {SWITCH}: {[*HARD]}}}"
         asked = chain(HARD)
         start = {"start_from": "fig9-sft"}
         return (
             *before,
-            taught("fig9-sft", task, before[-1], error=ERROR),
+            taught("fig9-sft", task, before[-1], *manner),
             Run(
                 name="fig9-curriculum",
                 words=(*how, "sampler=curriculum", schedule),
