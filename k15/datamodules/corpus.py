@@ -202,6 +202,7 @@ def checked_phases(
     """
     if not phases:
         raise ConfigError("datamodule.phases is empty: name at least one")
+    phases = {name: phase for name, phase in phases.items() if phase is not None}
     before, checked = 0, {}
     for name, phase in phases.items():
         at = f"datamodule.phases.{name}"

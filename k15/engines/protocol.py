@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -48,7 +48,7 @@ class Repetition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn, the same for all requests of one call."""
+    """How the tokens of one call are drawn, where a request does not say otherwise."""
 
     temperature: float = 1.0
     """0 is greedy."""
@@ -69,6 +69,12 @@ class Sampling:
                 "take temperature >= 0 (0 is greedy) and 0 < top_p <= 1"
             )
 
+    def of(self, request: Request) -> Sampling:
+        """How those of a request are drawn."""
+        own = {"temperature": request.temperature, "top_p": request.top_p}
+        given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+        return replace(self, **given) if given else self
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -84,6 +90,10 @@ class Request:
     response that is cut and continued with the same seed is the uncut one. (An engine whose random
     numbers begin anew in each call mixes `len(tokens)` into the seed instead.)
     """
+    temperature: float | None = None
+    """0 is greedy; None: the call's. An engine asks `Sampling.of`."""
+    top_p: float | None = None
+    """None: the call's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

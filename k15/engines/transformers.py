@@ -128,7 +128,7 @@ class TransformersEngine(RolloutEngine):
                 prompt = Prompt(self.policy.expand(request.tokens, request.images))
             check_request(index, request, len(prompt.expanded.tokens), self.policy)
             seed = seed_of(sampling.seed, index) if request.seed is None else request.seed
-            yield Job(index, prompt, request.max_new_tokens, seed)
+            yield Job(index, prompt, request.max_new_tokens, seed, sampling.of(request))
             last, index = request, index + 1
 
 

@@ -1,12 +1,11 @@
 """Responses of all benchmarks through one engine, also where a prompting mode takes several steps.
 
 Each sample is an open solving: a generator that waits for replies of the engine or for work in a
-thread. What all of them ask goes to the engine together, in calls of equal temperature and top-p.
+thread. What all of them ask goes to the engine together.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -83,25 +82,22 @@ class Generation:
             while self.waiting or self.working:
                 if not self.waiting:
                     self._collect_work(SILENCE)
-                for group in self._take_groups():
-                    self._answer(group)
+                if asked := self._take():
+                    self._answer(asked)
         finally:
             self.threads.shutdown(wait=False, cancel_futures=True)
 
-    def _take_groups(self) -> list[list[Waiting]]:
-        """What waits for the engine, by how it is sampled."""
-        groups: dict[tuple[float, float], list[Waiting]] = defaultdict(list)
-        for waiting in self.waiting:
-            benchmark = waiting.open.benchmark
-            groups[benchmark.temperature, benchmark.top_p].append(waiting)
-        self.waiting = []
-        return list(groups.values())
+    def _take(self) -> list[Waiting]:
+        """What waits for the engine."""
+        asked, self.waiting = self.waiting, []
+        return asked
 
-    def _answer(self, group: list[Waiting]) -> None:
-        benchmark = group[0].open.benchmark
+    def _answer(self, asked: list[Waiting]) -> None:
+        """Benchmarks with other temperatures than the first one's say so in their requests."""
+        benchmark = asked[0].open.benchmark
         sampling = Sampling(temperature=benchmark.temperature, top_p=benchmark.top_p)
-        for completion in self.engine.generate([one.request for one in group], sampling):
-            waiting = group[completion.index]
+        for completion in self.engine.generate([one.request for one in asked], sampling):
+            waiting = asked[completion.index]
             text = self.codec.decode(completion.tokens)
             reply = Reply(text=text, tokens=len(completion.tokens), finish=completion.finish)
             replies = waiting.open.replies
@@ -162,6 +158,8 @@ class Generation:
             images=ask.problem.images,
             max_new_tokens=min(wanted, room),
             seed=seed_of(self.seed, *open.key, open.asked),
+            temperature=open.benchmark.temperature,
+            top_p=open.benchmark.top_p,
         )
 
     def _encode(self, problem: Problem) -> tuple[tuple[int, ...], int]:

@@ -76,6 +76,23 @@ def test_logps_are_those_of_the_models_own_forward(name, slots):
     close(all_logps(completions), own)
 
 
+def test_requests_of_one_call_are_drawn_in_their_own_ways():
+    """Each as in a call whose sampling is the request's."""
+    policy, requests = policy_named("qwen3"), requests_for("qwen3")
+    ways = [Sampling(), GREEDY, Sampling(temperature=0.7, top_p=0.8)]
+    given = [ways[place % 3] for place in range(len(requests))]
+    seeded = [replace(request, seed=place) for place, request in enumerate(requests)]
+    own = [
+        replace(request, temperature=way.temperature, top_p=way.top_p)
+        for request, way in zip(seeded, given, strict=True)
+    ]
+    mixed = run(policy, own, Sampling(temperature=3.0), slots=5)
+    for place, (request, way) in enumerate(zip(seeded, given, strict=True)):
+        (alone,) = run(policy, [request], way)
+        assert mixed[place].tokens == alone.tokens
+        close(all_logps(mixed[place : place + 1]), all_logps([alone]))
+
+
 def banned_tokens(policy):
     """Placeholders, and rows of the vocabulary that have no token."""
     vocabulary = policy.model.config.get_text_config().vocab_size
