@@ -136,7 +136,7 @@ class TextOnly(Policy):
     """A policy for what needs no tokenizer: tokens go in, pictures do not."""
 
     def __init__(self, model: Any, *, fast_norms: bool) -> None:
-        self.model = model
+        self.model, self.fast_norms, self.streamed = model, fast_norms, False
         self.tokenizer = SimpleNamespace(pad_token_id=0)
         if fast_norms:
             write_out_norms(model)
