@@ -64,8 +64,6 @@ def request_to(number: int, request: Request, pictures: Sequence[str]) -> Json:
         "temperature": request.temperature,
         "top_p": request.top_p,
         "images": pictures,
-        "temperature": request.temperature,
-        "top_p": request.top_p,
     }
 
 
@@ -78,8 +76,6 @@ def request_from(fields: Mapping[str, Any], pictures: Mapping[str, Image]) -> Re
         temperature=fields["temperature"],
         top_p=fields["top_p"],
         images=[pictures[key] for key in fields["images"]],
-        temperature=fields["temperature"],
-        top_p=fields["top_p"],
     )
 
 
