@@ -89,7 +89,9 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "data=traces": [f"data.path={folder}/traced.jsonl"],
         "traces=teacher": [f"traces.path={folder}/model"],
         "trainer=gpu": ON_A_CPU,
-        "trainer=ddp": ON_A_CPU,
+        **{f"trainer={name}": ON_A_CPU for name in ("ddp", "fsdp2")},
+        "trainer=h200x8": [*ON_A_CPU, "trainer.devices=1"],
+        "trainer=h200x8_nodes": [*ON_A_CPU, "trainer.devices=1", "trainer.num_nodes=1"],
         **{stage: ["task.modality=image"] for stage in WANTS_PICTURES},
     }
 
