@@ -129,7 +129,7 @@ def computed_costs(subject: Subject) -> Costs:
         subject.placement,
         weight_bytes=subject.dtype.itemsize,
         computed_bytes=subject.computed.itemsize,
-        bytes_per_position=engine.bytes_per_position,
+        bytes_per_position=subject.bytes_per_position,
         own_weights=engine.kind != "transformers" or engine.copy,
     )
 
@@ -145,7 +145,7 @@ def iteration(subject: Subject, costs: Costs, layout: Layout) -> Iteration:
         costs,
         subject.work(),
         ranks=subject.placement.ranks,
-        engines=options.servers or subject.placement.ranks,
+        engines=subject.engines,
         slots=subject.slots,
         budget=subject.budget(),
         shared=layout.name == "shared",

@@ -101,7 +101,8 @@ def speed_lines(found: Prediction, costs: Costs) -> Iterator[str]:
     yield f"speeds of one rank ({found.device.source}):"
     yield (
         f"  decode step {1e3 * costs.decode_step:,.3g} ms + {1e6 * costs.decode_row:,.3g} us per "
-        f"response + {1e9 * costs.decode_position:,.3g} ns per position"
+        f"response + {1e9 * costs.decode_position:,.3g} ns per position; beside it "
+        f"{1e3 * costs.request:,.3g} ms per response, {1e3 * costs.prompt:,.3g} ms per prompt"
     )
     yield (
         f"  prefill {costs.prefill_rate:.3g}, forward {costs.forward_rate:.3g}, learning "

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 PROGRAM = Path(__file__).with_name("program.py")
-SECONDS = 8.0  # for which a rank is waited for
+SECONDS = 15.0  # for which a rank is waited for
 ENDED = 240.0  # seconds after which a command has ended, on a busy machine, too
 pytestmark = pytest.mark.slow
 
@@ -31,13 +31,14 @@ class Command:
         )
 
     def ranks(self) -> dict[int, int]:
-        """The ranks' processes, once they are at work."""
-        found: dict[int, int] = {}
+        """The ranks' processes, once they are at work; their lines may be mixed."""
+        text, found = "", {}
         while len(found) < 2:
             line = self.process.stdout.readline()
             assert line, (self.process.wait(ENDED), self.process.stderr.read())
-            if match := re.match(r"rank (\d) is process (\d+)", line):
-                found[int(match[1])] = int(match[2])
+            text += line
+            pairs = re.findall(r"rank (\d) is process (\d+)", text)
+            found = {int(rank): int(process) for rank, process in pairs}
         return found
 
     def end(self) -> tuple[int, str, str]:
