@@ -37,6 +37,8 @@ READ = ("data", "model.chat_template")
 """Where files and folders are named whose content counts."""
 WATCHERS = ("k15.callbacks.", "k15.runs.")
 """Packages whose callbacks look on; somebody else's may do anything."""
+ACTORS = ("k15.callbacks.average.", "k15.callbacks.experts.")
+"""But for these, which change weights."""
 
 
 def settings(config: DictConfig) -> Settings:
@@ -77,8 +79,13 @@ def watchers(config: DictConfig) -> list[str]:
     return [
         f"callbacks.{name}"
         for name, callback in (config.get("callbacks") or {}).items()
-        if callback is None or str(callback.get("_target_")).startswith(WATCHERS)
+        if callback is None or looks_on(str(callback.get("_target_")))
     ]
+
+
+def looks_on(target: str) -> bool:
+    """Whether a callback of this name leaves the weights alone."""
+    return target.startswith(WATCHERS) and not target.startswith(ACTORS)
 
 
 def rates_of_others(config: DictConfig) -> list[str]:

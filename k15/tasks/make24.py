@@ -15,6 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from k15.tasks.base import Task
+from k15.tasks.patches import COLUMNS, written_in_patches
 from k15.types import Problem
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ TARGET, LARGEST = 24, 48
 LABELS = "abcdef"
 DIGITS = (1, 2, 3)
 ANSWER = re.compile(r"</think>\\boxed\{((?:[+-][a-f])+)\}\s*$")
-PATCH = 14  # pixels; a picture is two rows of eight patches
-COLUMNS, ROWS = 8, 2
+ROWS = 2  # of eight patches
 
 
 class Make24(Task):
@@ -107,19 +107,11 @@ class Make24(Task):
 
     def draw(self, problem: Problem, rng: Random) -> tuple[Image, dict[int, str]]:
         """28 x 112 pixels: the start in the first patch, the operands one per patch below it."""
-        from PIL import Image, ImageDraw, ImageFont
-
-        picture = Image.new("RGB", (COLUMNS * PATCH, ROWS * PATCH), "white")
-        pen, font = ImageDraw.Draw(picture), ImageFont.load_default_imagefont()
         operands = (
             f" {label}{v}" for label, v in zip(LABELS, problem.meta["values"], strict=False)
         )
         patch_words = {0: f" {problem.meta['start']}", **dict(enumerate(operands, COLUMNS))}
-        for patch, word in patch_words.items():
-            row, column = divmod(patch, COLUMNS)
-            at = (column * PATCH + 1 + rng.randint(0, 1), row * PATCH + 1 + rng.randint(0, 2))
-            pen.text(at, word.strip(), fill="black", font=font)
-        return picture, patch_words
+        return written_in_patches(patch_words, ROWS, rng), patch_words
 
 
 def pattern(signs: list[int]) -> str:

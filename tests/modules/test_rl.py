@@ -22,6 +22,7 @@ from k15.losses.advantages import (
     standardized,
 )
 from k15.losses.mirror_descent import mirror_descent
+from k15.losses.policy_gradient import reinforce
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.rl import RLModule
@@ -242,6 +243,39 @@ def test_the_signal_is_what_the_objective_compares(advantage, kept: list[int]) -
     assert found == [groups[index].problem.id for index in kept]
     module.drop_zero_advantage = False
     assert len(module.select_groups(batch)) == 4
+
+
+def test_two_passes_are_two_epochs_over_the_same_samples() -> None:
+    """ReST (2308.08998 §3): with Adam's memory kept and one minibatch, as two iterations would be
+    that have the same samples.
+    """
+    twice, again, once = policy(), policy(), policy()
+    how = {"loss": reinforce, "advantage": positive_only, "optimizer_state": "keep"}
+    _, trainer = train(twice, experience(twice, REWARDS), passes=2, **how)
+    train(again, experience(again, REWARDS), epochs=2, **how)
+    train(once, experience(once, REWARDS), **how)
+    assert trainer.callback_metrics["train/steps"] == 2
+    close(weights(twice), weights(again), share=1e-4)
+    assert not torch.allclose(weights(twice), weights(once))
+
+
+def test_each_pass_has_every_group_once_in_an_order_of_its_own() -> None:
+    of = policy()
+    module = module_of(of, minibatches_per_iteration=4)
+    groups = module.select_groups(experience(of, REWARDS))
+    turns = [[m.sequences for m in module.minibatches(groups, 1, turn=turn)] for turn in range(6)]
+    assert turns == [[3] * 4] * 6
+    orders = {
+        tuple(
+            m.micro_batches[0].responses[0].problem
+            for m in module.minibatches(groups, 1, turn=turn)
+        )
+        for turn in range(6)
+    }
+    assert len(orders) > 1
+    assert {frozenset(order) for order in orders} == {frozenset(g.problem.id for g, _ in groups)}
+    with pytest.raises(ValueError, match=r"module\.passes=0: choose 1 or more"):
+        module_of(of, passes=0)
 
 
 def test_an_iteration_without_any_signal_changes_nothing() -> None:

@@ -1,5 +1,6 @@
 """Stages find the weights they start from by fingerprint, or say what is missing."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -217,3 +218,18 @@ def test_an_average_needs_two_stages_and_trains_neither_twice(tmp_path: Path) ->
     assert merge.fingerprint != runs.weights_fingerprint(
         ["stage=long2short_merge", "average_with=pretrain"]
     )
+
+
+def test_long2short_and_rl_in_turn() -> None:
+    """The recipe names four phases; each starts from the one before, RL's from its best balance."""
+    argv = ["stage=long2short_rl", "experiment=iterated_long2short"]
+    stages = runs.stages_to_run(argv)
+    phases = ["rl", "long2short_rl", "rl", "long2short_rl"]
+    assert names(stages) == ["pretrain", "sft", *phases]
+    folders = {"rl": "balance/best"}
+    for before, config in pairwise(stages[1:]):
+        folder = folders.get(runs.stage(before), "model")
+        assert config.model.path == f"{before.run_dir}/{folder}"
+    assert len({config.fingerprint for config in stages}) == 6
+    assert stages[2].datamodule.plan.max_response_tokens == 128
+    assert stages[3].datamodule.plan.max_response_tokens == 64
