@@ -23,7 +23,6 @@ Decision = TypeVar("Decision")
 DECIDED, HERE, DONE, GONE = "decided", "here", "done", "gone"
 ENDED = 128 + signal.SIGTERM
 POLL = 0.2  # seconds
-ATTEMPT = 15.0  # seconds
 
 
 class Alone:
@@ -134,27 +133,17 @@ class Ranks(Alone):
         return None if told.rank == self.place.rank else told
 
     def _store(self, host: bool = False) -> Any:
-        """Attempt after attempt, between which a signal is heard."""
-        from torch.distributed import DistNetworkError, DistStoreError, PrefixStore, TCPStore
+        from torch.distributed import PrefixStore, TCPStore
 
-        patience = max(STARTING, self.seconds)
-        until = time.monotonic() + patience
         listener = os.environ.get(LISTENER) if host else None
-        while True:
-            try:
-                store = TCPStore(
-                    self.place.address,
-                    self.place.port,
-                    is_master=host,
-                    timeout=timedelta(seconds=ATTEMPT),
-                    wait_for_workers=False,
-                    master_listen_fd=None if listener is None else int(listener),
-                )
-                break
-            except (DistNetworkError, DistStoreError):
-                if host or time.monotonic() > until:
-                    raise
-        store.set_timeout(timedelta(seconds=patience))
+        store = TCPStore(
+            self.place.address,
+            self.place.port,
+            is_master=host,
+            timeout=timedelta(seconds=max(STARTING, self.seconds)),
+            wait_for_workers=False,
+            master_listen_fd=None if listener is None else int(listener),
+        )
         return PrefixStore("k15", store)
 
 
@@ -169,8 +158,8 @@ def together(seconds: float, accelerator: str) -> Iterator[Alone]:
     if place.world == 1:
         yield Alone()
         return
-    signal.signal(signal.SIGTERM, leave)
     ranks = Ranks(place, seconds, on_gpus=accelerator != "cpu")
+    signal.signal(signal.SIGTERM, leave)  # until here it ends at once: no handler is heard in torch
     try:
         yield ranks
     except BaseException as error:

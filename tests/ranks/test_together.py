@@ -106,7 +106,7 @@ def test_a_rank_that_nobody_comes_to_hears_that_it_is_to_end() -> None:
         silent.accept()  # it has begun to ask
         command.process.send_signal(signal.SIGTERM)
         status, _, errors = command.end()
-    assert status == 143 and "Traceback" not in errors
+    assert status == -signal.SIGTERM and "Traceback" not in errors
 
 
 def test_told_to_end_all_of_them_do() -> None:
