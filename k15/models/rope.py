@@ -54,5 +54,7 @@ def set_context(model: nn.Module, tokens: int) -> None:
     config: Any = model.config.get_text_config()  # type: ignore[operator, union-attr]
     before = config.max_position_embeddings
     if tokens < before:
-        raise ConfigError(f"model.extended_context={tokens}: the model's has been {before}; give more")
+        raise ConfigError(
+            f"model.extended_context={tokens}: the model's has been {before}; give more"
+        )
     config.max_position_embeddings = tokens

@@ -15,8 +15,10 @@ from transformers import PretrainedConfig as ModelConfig
 
 from k15.config import Parts
 from k15.config.errors import ConfigError, one_line
+from k15.learning_rates import trained_parts
 from k15.models.compiled import prepare_layers
 from k15.models.norms import write_out_norms
+from k15.models.parts import check_parts, freeze_all_but
 from k15.models.policy import Policy, refused
 
 DIVIDED = ("num_attention_heads", "num_key_value_heads", "intermediate_size")
@@ -74,12 +76,10 @@ def weightless(config: DictConfig, of: ModelConfig) -> Any:
 
 
 def freeze(model: nn.Module, module: Any) -> None:
-    """What the stage does not train."""
-    from k15.modules.language import freeze_language
-
-    target = str(module._target_)
-    vision = module.get("train") == "vision" or target.endswith(".AlignModule")
-    freeze_language(model, frozen=vision)
+    """What the stage does not train; raises ConfigError for parts that the model does not have."""
+    vision = str(module._target_).endswith(".AlignModule")
+    trained = trained_parts("vision" if vision else module.get("train", "all"))
+    freeze_all_but(model, check_parts(model, dict.fromkeys(trained, 1.0)))
 
 
 def dtype_of(name: str, of: ModelConfig) -> torch.dtype:
@@ -135,6 +135,7 @@ class TextOnly(Policy):
     def __init__(self, model: Any, *, fast_norms: bool) -> None:
         self.model, self.fast_norms, self.streamed = model, fast_norms, False
         self.tokenizer = SimpleNamespace(pad_token_id=0)
+        self.placeholders = SimpleNamespace(id=None)  # type: ignore[assignment]
         if fast_norms:
             write_out_norms(model)
 
