@@ -15,7 +15,7 @@ from transformers import PretrainedConfig as ModelConfig
 
 from k15.config import Parts
 from k15.config.errors import ConfigError, one_line
-from k15.learning_rates import trained_parts
+from k15.learning_rates import rates_by_part
 from k15.models.compiled import prepare_layers
 from k15.models.norms import write_out_norms
 from k15.models.parts import check_parts, freeze_all_but
@@ -76,10 +76,13 @@ def weightless(config: DictConfig, of: ModelConfig) -> Any:
 
 
 def freeze(model: nn.Module, module: Any) -> None:
-    """What the stage does not train; raises ConfigError for parts that the model does not have."""
-    vision = str(module._target_).endswith(".AlignModule")
-    trained = trained_parts("vision" if vision else module.get("train", "all"))
-    freeze_all_but(model, check_parts(model, dict.fromkeys(trained, 1.0)))
+    """What the stage does not train."""
+    from k15.modules.base import kinds
+
+    aligns = str(module._target_).endswith(".AlignModule")
+    train = "vision" if aligns else module.get("train") or "all"
+    rates = rates_by_part(module.learning_rate, kinds(model), train)
+    freeze_all_but(model, check_parts(model, rates))
 
 
 def dtype_of(name: str, of: ModelConfig) -> torch.dtype:

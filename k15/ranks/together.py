@@ -23,6 +23,7 @@ Decision = TypeVar("Decision")
 DECIDED, HERE, DONE, GONE = "decided", "here", "done", "gone"
 ENDED = 128 + signal.SIGTERM
 POLL = 0.2  # seconds
+ATTEMPT = 15.0  # seconds
 
 
 class Alone:
@@ -133,16 +134,27 @@ class Ranks(Alone):
         return None if told.rank == self.place.rank else told
 
     def _store(self, host: bool = False) -> Any:
-        from torch.distributed import PrefixStore, TCPStore
+        """Attempt after attempt, between which a signal is heard."""
+        from torch.distributed import DistNetworkError, DistStoreError, PrefixStore, TCPStore
 
-        store = TCPStore(
-            self.place.address,
-            self.place.port,
-            is_master=host,
-            timeout=timedelta(seconds=max(STARTING, self.seconds)),
-            wait_for_workers=False,
-            master_listen_fd=int(os.environ[LISTENER]) if host and LISTENER in os.environ else None,
-        )
+        patience = max(STARTING, self.seconds)
+        until = time.monotonic() + patience
+        listener = os.environ.get(LISTENER) if host else None
+        while True:
+            try:
+                store = TCPStore(
+                    self.place.address,
+                    self.place.port,
+                    is_master=host,
+                    timeout=timedelta(seconds=ATTEMPT),
+                    wait_for_workers=False,
+                    master_listen_fd=None if listener is None else int(listener),
+                )
+                break
+            except (DistNetworkError, DistStoreError):
+                if host or time.monotonic() > until:
+                    raise
+        store.set_timeout(timedelta(seconds=patience))
         return PrefixStore("k15", store)
 
 
