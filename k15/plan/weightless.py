@@ -138,6 +138,7 @@ class TextOnly(Policy):
     def __init__(self, model: Any, *, fast_norms: bool) -> None:
         self.model, self.fast_norms, self.streamed = model, fast_norms, False
         self.tokenizer = SimpleNamespace(pad_token_id=0)
+        self.placeholders = SimpleNamespace(id=None)  # type: ignore[assignment]
         if fast_norms:
             write_out_norms(model)
 
