@@ -56,7 +56,7 @@ class EndlessPolicy(TextOnly):
         super().__init__(model, fast_norms=fast_norms)
         self.stop_ids, self.computing = (), computing
         rows = model.config.get_text_config().vocab_size
-        self.tokenizer = _Rows(rows)  # type: ignore[assignment]
+        self.tokenizer = _Rows(rows)
 
 
 class Ones:

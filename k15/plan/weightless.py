@@ -87,9 +87,8 @@ def freeze(model: nn.Module, module: Any) -> None:
 
 def dtype_of(name: str, of: ModelConfig) -> torch.dtype:
     """The number type that `model.dtype` means."""
-    if name == "auto":
-        return of.dtype or torch.float32
-    return getattr(torch, name)
+    named = (of.dtype or torch.float32) if name == "auto" else name
+    return named if isinstance(named, torch.dtype) else getattr(torch, named)
 
 
 def shorter(of: ModelConfig, layers: int) -> ModelConfig:
