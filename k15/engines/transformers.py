@@ -71,7 +71,8 @@ class TransformersEngine(RolloutEngine):
         self.version = version
 
     def sleep(self) -> None:
-        """Weights of its own wait in main memory; caches are there during `generate` alone."""
+        """Weights of its own wait in main memory; keys and values of the newest call are let go."""
+        self.loop = None
         if self.copy:
             self.policy.model.to("cpu")
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import secrets
-import shutil
-import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,7 @@ from k15.engines.servers.connection import KINDS, Connection
 from k15.engines.servers.fleet import Fleet, Patience
 from k15.engines.servers.member import Member
 from k15.engines.servers.members import Given, Started
+from k15.engines.servers.process import Folder
 from k15.engines.servers.registry import open_registry
 from k15.engines.servers.roster import Roster
 from k15.engines.weightless import description, write_policy
@@ -73,7 +72,7 @@ class ServedEngine(RolloutEngine):
         opened = open_registry(registry, at)
         self.policy, self.context = policy, context or policy.context
         self.fleet = Fleet(route or HostMemory(), patience or Patience())
-        self.folder: Path | None = None
+        self.folder: Folder | None = None
         self.call: Call | None = None
         self.answers: Generator[Completion] | None = None
         self.groups = Groups()
@@ -138,7 +137,7 @@ class ServedEngine(RolloutEngine):
             self.roster.end()
         self.fleet.close()
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.remove()
 
     def _joining(self, url: str) -> Member:
         """A server that has entered itself in the registry."""
@@ -150,14 +149,14 @@ class ServedEngine(RolloutEngine):
         """Servers of ours, not yet running."""
         if not replicas:
             return []
-        self.folder = Path(tempfile.mkdtemp(prefix="k15-servers-"))
+        self.folder = Folder()
         if "policy" in inspect.signature(import_target(serves)).parameters:
-            write_policy(self.policy, self.folder)
+            write_policy(self.policy, Path(self.folder.path))
         token = secrets.token_hex(16)
         spec = {
             "engine": serves,
             "settings": settings,
-            "folder": str(self.folder),
+            "folder": self.folder.path,
             "threads": torch.get_num_threads(),
             "model": description(self.policy),
             "token": token,
