@@ -20,11 +20,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from k15.config.errors import ConfigError
+
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from k15.types import FinishReason
+    from k15.types import Example, FinishReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,18 @@ class Completion:
     """[T] that of each token, where weights changed while this was generated; else empty."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What the weights say of one response that was given."""
+
+    index: int
+    """Its place among the examples."""
+    logps: tuple[float, ...]
+    """[T] log-probability of each of its tokens under softmax(logits)."""
+    greedy: bool
+    """Whether each of its tokens is the most likely one in its place."""
+
+
 class RolloutEngine(Protocol):
     """Generates tokens from the policy whose weights it was last given.
 
@@ -147,6 +161,18 @@ class RolloutEngine(Protocol):
         any work.
         """
         ...
+
+    def score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        """Yield one `Scored` per example, in any order: of its response behind its prompt, nothing
+        is generated.
+
+        Raises ConfigError for an engine that cannot, ValueError if an example does not fit into the
+        model's context.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} generates, and does not say how likely given tokens are; take "
+            "engine=transformers or engine=vllm"
+        )
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Take the policy's weights, and `version` as the one that completions carry from here on.

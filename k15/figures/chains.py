@@ -26,9 +26,6 @@ def pretrained(*, free_order: bool = False) -> tuple[Run, Run]:
     return first, Run(name=f"{name}-on", words=words, starts={"start_from": name}, seed=100)
 
 
-def taught(
-    name: str, task: tuple[str, ...], before: Run, *, error: float = 0.0, waste: float = 0.0
-) -> Run:
-    """SFT on answers with wrong steps and idle checks."""
-    manner = (f"demonstrations.error={error}", f"demonstrations.waste={waste}")
-    return Run(name=name, words=("stage=sft", *task, *manner), starts={"start_from": before.name})
+def taught(name: str, task: tuple[str, ...], before: Run, *more: str) -> Run:
+    """SFT on answers with wrong steps and idle checks, as `more` says."""
+    return Run(name=name, words=("stage=sft", *task, *more), starts={"start_from": before.name})

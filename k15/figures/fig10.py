@@ -60,7 +60,7 @@ class Fig10(Figure):
         )
         return (
             *before,
-            taught("fig10-sft", task, before[-1], error=ERROR),
+            taught("fig10-sft", task, before[-1], f"demonstrations.error={ERROR}"),
             *arms,
         )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEVELS = (6, 7, 8, 9, 10)
 ERROR, WASTE = 0.1, 0.5
-ITERATIONS, SHORTENING = 14, 12
+ITERATIONS, SHORTENING = 10, 10
 LIMIT = 32
 """Most tokens of a response in long2short RL; ten steps and the end are 21."""
 ALL = {
@@ -55,11 +55,16 @@ class Fig7(Figure):
             "learning_rates.rl=4.0e-4",
             "callbacks.balance=null",
         )
-        leash = (f"datamodule.plan.max_response_tokens={LIMIT}", f"trainer.max_epochs={SHORTENING}")
+        manner = (f"demonstrations.error={ERROR}", "datamodule.tokens=50000")
+        leash = (
+            f"datamodule.plan.max_response_tokens={LIMIT}",
+            f"trainer.max_epochs={SHORTENING}",
+            "learning_rates.long2short_rl=4.0e-4",
+        )
         return (
             *before,
-            taught("fig7-sft", task, before[-1], error=ERROR, waste=WASTE),
-            taught("fig7-short", task, before[-1], error=ERROR),
+            taught("fig7-sft", task, before[-1], *manner, f"demonstrations.waste={WASTE}"),
+            taught("fig7-short", task, before[-1], *manner),
             Run(
                 name=LONG,
                 words=("stage=rl", *task, *rl, f"trainer.max_epochs={ITERATIONS}"),
@@ -80,7 +85,12 @@ class Fig7(Figure):
             ),
             Run(
                 name="fig7-dpo",
-                words=("stage=long2short_dpo", *task, "datamodule.pairs_per_problem=2"),
+                words=(
+                    "stage=long2short_dpo",
+                    *task,
+                    "datamodule.pairs_per_problem=2",
+                    "learning_rates.long2short_dpo=1.0e-4",
+                ),
                 starts=long,
                 measured=chain(LEVELS),
             ),

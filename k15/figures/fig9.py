@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 EASY, HARD = (2,), (10, 11, 12, 13, 14, 15)
 ERROR = 0.3
-SWITCH = 12
+SWITCH = 8
 """The iteration from which on the curriculum asks hard problems alone."""
-ITERATIONS = 24
+ITERATIONS = 12
 ARMS = {"curriculum": "easy first, then hard", "uniform": "easy and hard alike"}
 
 
@@ -47,12 +47,13 @@ class Fig9(Figure):
             "module.kl_to_start=false",
             "callbacks.balance=null",
         )
+        manner = (f"demonstrations.error={ERROR}", "demonstrations.waste=0.0")
         schedule = f"sampler.schedule={{0: {[*EASY]}, {SWITCH}: {[*HARD]}}}"
         asked = chain(HARD)
         start = {"start_from": "fig9-sft"}
         return (
             *before,
-            taught("fig9-sft", task, before[-1], error=ERROR),
+            taught("fig9-sft", task, before[-1], *manner),
             Run(
                 name="fig9-curriculum",
                 words=(*how, "sampler=curriculum", schedule),

@@ -181,6 +181,14 @@ class Policy:
         """Token ids of how a response begins, where a model is to go on from there."""
         return tuple(following(self.tokenizer, self.turn.before, self.turn.start + text))
 
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text as it stands, outside of any chat, behind the token that begins texts
+        where the tokenizer puts one.
+        """
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        first = self.tokenizer.encode("")[:1]
+        return (*first, *ids) if first == [self.tokenizer.bos_token_id] else tuple(ids)
+
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, special tokens left out but for tags such as <think>."""
         return self.tokenizer.decode([token for token in tokens if token not in self.silent])

@@ -6,17 +6,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
-
 from k15.config.errors import ConfigError
 
 
-def set_rope_base(model: nn.Module, base: float) -> None:
+def set_rope_base(model: Any, base: float) -> None:
     """Give a model's decoder another base, in its configuration and wherever frequencies are kept.
 
     Raises ConfigError for one without a base, or whose frequencies are scaled in another way.
     """
-    config: Any = model.config.get_text_config()  # type: ignore[operator, union-attr]
+    config = model.config.get_text_config()
     rope = getattr(config, "rope_parameters", None)
     if not isinstance(rope, dict) or "rope_theta" not in rope:
         raise ConfigError(
@@ -39,7 +37,7 @@ def set_rope_base(model: nn.Module, base: float) -> None:
             module.original_inv_freq.copy_(frequencies)
 
 
-def extend(model: nn.Module, context: int | None, rope_base: float | None) -> None:
+def extend(model: Any, context: int | None, rope_base: float | None) -> None:
     """Both, where they are given."""
     if context is not None:
         set_context(model, context)
@@ -47,12 +45,14 @@ def extend(model: nn.Module, context: int | None, rope_base: float | None) -> No
         set_rope_base(model, rope_base)
 
 
-def set_context(model: nn.Module, tokens: int) -> None:
+def set_context(model: Any, tokens: int) -> None:
     """How long a sequence of prompt and response may be. Raises ConfigError for less than it was:
     what it has learned would be cut off.
     """
-    config: Any = model.config.get_text_config()  # type: ignore[operator, union-attr]
+    config = model.config.get_text_config()
     before = config.max_position_embeddings
     if tokens < before:
-        raise ConfigError(f"model.extended_context={tokens}: the model's has been {before}; give more")
+        raise ConfigError(
+            f"model.extended_context={tokens}: the model's has been {before}; give more"
+        )
     config.max_position_embeddings = tokens

@@ -63,7 +63,7 @@ def tiny_policy(
     `words` is the whole vocabulary of the tokenizer; without words it is byte-level and reads
     any text. With `modality="image"` a folder that holds a text policy gets eyes: a Qwen3-VL
     with the same language weights and a fresh vision tower. Sizes count for a fresh policy only;
-    `extended_context` and `rope_base` (`k15.models.rope`) for one with a path.
+    `extended_context` and `rope_base` (`k15.models.rope`) for all.
     """
     if path is not None:
         saved = load_policy(path, extended_context=extended_context, rope_base=rope_base)
@@ -79,10 +79,10 @@ def tiny_policy(
         num_key_value_heads=hidden_size // head_dim,
         head_dim=head_dim,
         intermediate_size=intermediate_size,
-        max_position_embeddings=context,
+        max_position_embeddings=extended_context or context,
         tie_word_embeddings=True,
         initializer_range=initializer_range,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
+        rope_parameters={"rope_type": "default", "rope_theta": rope_base or ROPE_THETA},
         **_special_ids(tokenizer),
     )
     text = Policy(Qwen3ForCausalLM(config), tokenizer)

@@ -47,7 +47,7 @@ class PolicyModule(LightningModule):
         super().__init__()
         self.policy = policy
         self.model: nn.Module = policy.model.train()
-        rates = rates_by_part(learning_rate, kinds(policy), train)
+        rates = rates_by_part(learning_rate, kinds(policy.model), train)
         self.rates = check_parts(policy.model, rates)
         freeze_all_but(policy.model, self.rates)
         self.learning_rate = max(self.rates.values())
@@ -172,11 +172,11 @@ class PolicyModule(LightningModule):
             restore_random_states(states)
 
 
-def kinds(policy: Policy) -> tuple[str, str]:
+def kinds(model: Any) -> tuple[str, str]:
     """What of it is trained, and what it reads, as learning rates name it."""
     return (
-        "adapter" if adapted(policy.model) else "weights",
-        "image" if hasattr(policy.model.config, "vision_config") else "text",
+        "adapter" if adapted(model) else "weights",
+        "image" if hasattr(model.config, "vision_config") else "text",
     )
 
 

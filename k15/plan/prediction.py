@@ -78,6 +78,7 @@ def memory(subject: Subject, layout: Layout, examples: Sequence[Example]) -> Mem
         computed_bytes=subject.computed.itemsize,
         start_copy=subject.start_copy,
         optimizer_on_cpu=subject.optimizer_on_cpu,
+        muon=subject.muon,
     )
 
 
@@ -110,7 +111,7 @@ def costs_of(subject: Subject, layout: Layout, examples: Sequence[Example]) -> C
         layout,
         subject.work(),
         slots=subject.slots,
-        context=max(example.length for example in subject.examples()),
+        context=subject.longest_drawn,
         fast_norms=subject.fast_norms,
         computing=subject.computing,
         tokens_per_chunk=subject.config.tokens_per_chunk,
@@ -129,7 +130,7 @@ def computed_costs(subject: Subject) -> Costs:
         subject.placement,
         weight_bytes=subject.dtype.itemsize,
         computed_bytes=subject.computed.itemsize,
-        bytes_per_position=engine.bytes_per_position,
+        bytes_per_position=subject.bytes_per_position,
         own_weights=engine.kind != "transformers" or engine.copy,
     )
 
@@ -145,12 +146,13 @@ def iteration(subject: Subject, costs: Costs, layout: Layout) -> Iteration:
         costs,
         subject.work(),
         ranks=subject.placement.ranks,
-        engines=options.servers or subject.placement.ranks,
+        engines=subject.engines,
         slots=subject.slots,
         budget=subject.budget(),
         shared=layout.name == "shared",
         start_copy=subject.start_copy,
         drop=bool(subject.config.module.get("drop_zero_advantage", True)),
+        passes=int(subject.config.module.get("passes", 1)),
         reward_seconds=options.reward_seconds,
         iterations=options.iterations,
         first=options.first_iterations if plan.cut_unfinished or plan.segment_tokens else 0,

@@ -15,8 +15,10 @@ from transformers import PretrainedConfig as ModelConfig
 
 from k15.config import Parts
 from k15.config.errors import ConfigError, one_line
+from k15.learning_rates import rates_by_part
 from k15.models.compiled import prepare_layers
 from k15.models.norms import write_out_norms
+from k15.models.parts import check_parts, freeze_all_but
 from k15.models.policy import Policy, refused
 
 DIVIDED = ("num_attention_heads", "num_key_value_heads", "intermediate_size")
@@ -75,18 +77,18 @@ def weightless(config: DictConfig, of: ModelConfig) -> Any:
 
 def freeze(model: nn.Module, module: Any) -> None:
     """What the stage does not train."""
-    from k15.modules.language import freeze_language
+    from k15.modules.base import kinds
 
-    target = str(module._target_)
-    vision = module.get("train") == "vision" or target.endswith(".AlignModule")
-    freeze_language(model, frozen=vision)
+    aligns = str(module._target_).endswith(".AlignModule")
+    train = "vision" if aligns else module.get("train") or "all"
+    rates = rates_by_part(module.learning_rate, kinds(model), train)
+    freeze_all_but(model, check_parts(model, rates))
 
 
 def dtype_of(name: str, of: ModelConfig) -> torch.dtype:
     """The number type that `model.dtype` means."""
-    if name == "auto":
-        return of.dtype or torch.float32
-    return getattr(torch, name)
+    named = (of.dtype or torch.float32) if name == "auto" else name
+    return named if isinstance(named, torch.dtype) else getattr(torch, named)
 
 
 def shorter(of: ModelConfig, layers: int) -> ModelConfig:
@@ -133,8 +135,9 @@ class TextOnly(Policy):
     """A policy for what needs no tokenizer: tokens go in, pictures do not."""
 
     def __init__(self, model: Any, *, fast_norms: bool) -> None:
-        self.model = model
+        self.model, self.fast_norms, self.streamed = model, fast_norms, False
         self.tokenizer = SimpleNamespace(pad_token_id=0)
+        self.placeholders = SimpleNamespace(id=None)  # type: ignore[assignment]
         if fast_norms:
             write_out_norms(model)
 

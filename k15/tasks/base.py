@@ -37,7 +37,7 @@ class Task(ABC):
 
     name: str
     picture_prompt: str = ""
-    """What is written after the picture."""
+    """What is written after the picture; a problem's own question (`meta["asked"]`) comes first."""
 
     def __init__(
         self,
@@ -149,7 +149,8 @@ class Task(ABC):
 
     def _as_picture(self, problem: Problem, rng: Random) -> Problem:
         picture, patch_words = self.draw(problem, rng)
-        content = [{"type": "image"}, {"type": "text", "text": self.picture_prompt}]
+        asked = problem.meta.get("asked", self.picture_prompt)
+        content = [{"type": "image"}, {"type": "text", "text": asked}]
         return replace(
             problem,
             prompt=({"role": "user", "content": content},),

@@ -10,6 +10,7 @@ from k15.engines.repetition import first_repetition
 from k15.engines.transformers import TransformersEngine
 from k15.models.policy import Policy
 from k15.tasks.make24 import Make24
+from k15.types import Example
 from tests.closeness import close
 from tests.models import architectures
 
@@ -91,6 +92,38 @@ def test_requests_of_one_call_are_drawn_in_their_own_ways():
         (alone,) = run(policy, [request], way)
         assert mixed[place].tokens == alone.tokens
         close(all_logps(mixed[place : place + 1]), all_logps([alone]))
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_given_responses_are_rated_by_the_models_own_forward(name):
+    """Two responses to each prompt, the one that is greedy and one that is not; in any order, and
+    the model is as it was.
+    """
+    policy, requests = policy_named(name), requests_for(name)[:3]
+    greedy = run(policy, requests, GREEDY)
+    examples = [
+        Example(prompt_tokens=request.tokens, response_tokens=tokens, images=request.images)
+        for request, completion in zip(requests, greedy, strict=True)
+        for tokens in (completion.tokens, (*completion.tokens[:-1], 9))
+    ]
+    policy.model.train()
+    found = {scored.index: scored for scored in TransformersEngine(policy).score(examples)}
+    assert policy.model.training
+    policy.model.eval()
+    for index, example in enumerate(examples):
+        request, tokens = requests[index // 2], example.response_tokens
+        own = own_logps(policy, request, tokens, temperature=1.0)
+        close(torch.tensor(found[index].logps), own[range(len(tokens)), tokens])
+        assert found[index].greedy == (own.argmax(-1).tolist() == list(tokens))
+    assert found[0].greedy and not found[1].greedy
+
+
+def test_what_cannot_be_rated_is_refused():
+    policy = policy_named("qwen3")
+    for prompt, response, fault in (((), (5,), "a token each"), ((5,) * 999, (5,), "exceed")):
+        example = Example(prompt_tokens=prompt, response_tokens=response)
+        with pytest.raises(ValueError, match=rf"example 0: .*{fault}"):
+            list(TransformersEngine(policy).score([example]))
 
 
 def banned_tokens(policy):

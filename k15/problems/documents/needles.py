@@ -1,6 +1,6 @@
 """Something told once in a long text, and asked for at its end: can the model look that far back?
 
-    " Mia likes red. Ben hides 17. Ada likes square. ... what does Ben hide?" → " 17."
+" Mia likes red. Ben hides 17. Ada likes square. ... what does Ben hide?" → " 17."
 """
 
 from __future__ import annotations

@@ -185,6 +185,7 @@ def row_of(number: int) -> dict:
     return {"text": f"text {number}"}
 
 
+@pytest.mark.slow
 def test_what_litdata_has_optimised_is_read_from_where_it_was_left(tmp_path: Path) -> None:
     litdata = pytest.importorskip("litdata")
     folder = str(tmp_path / "optimised")
