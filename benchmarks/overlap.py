@@ -2,6 +2,7 @@
 trained on, over that of one after the other.
 
     python benchmarks/overlap.py                     half a minute; what rl.md says
+    python benchmarks/overlap.py --servers 2         the engine in two processes of its own
 
 An engine and training steps of scripted costs, equally long, that sleep in the place of work on
 other devices; everything else (collector, scoring, data module, module, Trainer) is k15's. The
@@ -12,9 +13,13 @@ import k15  # noqa: F401  # before Lightning, which imports torchvision
 
 # isort: split
 import argparse
+import os
+import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -22,10 +27,12 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 
 from k15.datamodules.rl import RLDataModule
 from k15.datamodules.samplers import Uniform
-from k15.engines.protocol import Completion, Request, Sampling
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
 from k15.engines.scripted import ScriptedEngine
+from k15.engines.servers.engine import ServedEngine
 from k15.losses.advantages import mean_baseline
 from k15.losses.mirror_descent import mirror_descent
+from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.rl import RLModule
 from k15.problems.sources import TaskSource
@@ -40,10 +47,10 @@ SIZES = Sizes(problems_per_iteration=4, samples_per_problem=2, minibatches_per_i
 
 
 class Slow(ScriptedEngine):
-    """Every call takes `seconds`, as servers on other devices would."""
+    """Every call takes `seconds`, as it would on other devices."""
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(lambda request, index: (5, 6, 7)[: 2 + index % 2])
+        super().__init__(lambda request, index: (5, 6, 7)[: 2 + index % 2], slots=64)
         self.seconds = seconds
 
     def generate(
@@ -73,11 +80,29 @@ class Clock(Callback):
         self.ends.append(time.perf_counter())
 
 
-def seconds_per_iteration(overlap: bool, seconds: float, iterations: int) -> list[float]:
+def seconds_per_iteration(overlap: bool, args: argparse.Namespace) -> list[float]:
     """Of each iteration but the first."""
     torch.manual_seed(0)
-    task, engine, clock = Make24(), Slow(seconds), Clock()
-    policy = tiny_policy(words=task.words, hidden_size=32, layers=1, context=64)
+    policy = tiny_policy(words=Make24().words, hidden_size=32, layers=1, context=64)
+    with closing(engine_of(policy, args)) as engine:
+        return timed(policy, engine, overlap, args)
+
+
+def engine_of(policy: Policy, args: argparse.Namespace) -> RolloutEngine:
+    """In this process, or in others."""
+    if not args.servers:
+        return Slow(args.seconds)
+    sys.path.append(str(Path(__file__).parent))
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)  # where servers find this file
+    settings = {"seconds": args.seconds}
+    return ServedEngine(policy, serves="overlap.Slow", settings=settings, replicas=args.servers)
+
+
+def timed(
+    policy: Policy, engine: RolloutEngine, overlap: bool, args: argparse.Namespace
+) -> list[float]:
+    """A run, and how long its iterations took."""
+    task, clock = Make24(), Clock()
     data = RLDataModule(
         policy=policy,
         source=TaskSource(task, train_problems=40, held_out_problems=1),
@@ -95,9 +120,9 @@ def seconds_per_iteration(overlap: bool, seconds: float, iterations: int) -> lis
         sizes=SIZES,
         drop_zero_advantage=False,
     )
-    module.seconds = seconds
+    module.seconds = args.seconds
     trainer = Trainer(
-        max_epochs=iterations + 2,  # beside the last one nothing is collected
+        max_epochs=args.iterations + 2,  # beside the last one nothing is collected
         accelerator="cpu",
         callbacks=[clock],
         limit_val_batches=0,
@@ -114,11 +139,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=0.5, help="of rollouts, and of training")
     parser.add_argument("--iterations", type=int, default=12)
+    parser.add_argument("--servers", type=int, default=0, help="0: the engine is in this process")
     args = parser.parse_args()
     quiet()
-    one_by_one, beside = (
-        seconds_per_iteration(overlap, args.seconds, args.iterations) for overlap in (False, True)
-    )
+    one_by_one, beside = (seconds_per_iteration(overlap, args) for overlap in (False, True))
     for name, found in (("one after the other", one_by_one), ("overlap", beside)):
         print(f"{name:>20}: {spread(found)} s per iteration")
     print(f"{'ratio':>20}: {spread([each / median(one_by_one) for each in beside])}")
