@@ -17,6 +17,7 @@ import pytest
 import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
 from k15.config import ROOT, load
 from k15.config.groups import Tree
@@ -66,6 +67,9 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         {"question": f"{i}+{i}?", "reference_answer": 2 * i, "response": "A: 4", "correct": i == 2}
         for i in range(9)
     ]
+    Image.new("RGB", (28, 28), "red").save(folder / "red.png")
+    seen = [{"question": f"{i}?", "options": [], "answer": i, "image": "red.png"} for i in range(9)]
+    (folder / "seen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in seen))
     traced = [{**row, "response": f"\\boxed{{{row['answer']}}}"} for row in rows]
     (folder / "traced.jsonl").write_text("".join(json.dumps(row) + "\n" for row in traced))
     (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
@@ -88,8 +92,11 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
         "data=traces": [f"data.path={folder}/traced.jsonl"],
         "traces=teacher": [f"traces.path={folder}/model"],
+        "data=mathvision": [f"data.path={folder}/seen.jsonl", "task.modality=image"],
         "trainer=gpu": ON_A_CPU,
-        "trainer=ddp": ON_A_CPU,
+        **{f"trainer={name}": ON_A_CPU for name in ("ddp", "fsdp2")},
+        "trainer=h200x8": [*ON_A_CPU, "trainer.devices=1"],
+        "trainer=h200x8_nodes": [*ON_A_CPU, "trainer.devices=1", "trainer.num_nodes=1"],
         **{stage: ["task.modality=image"] for stage in WANTS_PICTURES},
     }
 

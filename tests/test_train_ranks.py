@@ -63,7 +63,5 @@ def test_a_killed_rank_ends_the_run_which_then_goes_on_to_the_same_end(tmp_path:
     files = sorted((tmp_path / "killed").glob("run/rollouts/*.jsonl"))
     assert len(files) == 3
     trained = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
-    for rows in trained:  # no problem twice in an iteration; the first may end without any
-        assert {*Counter(row["problem"] for row in rows).values()} <= {SAMPLES}
     groups = Counter(row["group"] for rows in trained for row in rows)
-    assert {*groups.values()} == {SAMPLES}  # nor a group in two
+    assert {*groups.values()} == {SAMPLES}  # each group once, in one iteration

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEVELS = (6, 7, 8, 9, 10)
 ERROR, WASTE = 0.1, 0.5
-ITERATIONS, SHORTENING = 14, 12
+ITERATIONS, SHORTENING = 10, 10
 LIMIT = 32
 """Most tokens of a response in long2short RL; ten steps and the end are 21."""
 ALL = {

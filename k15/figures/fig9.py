@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 EASY, HARD = (2,), (10, 11, 12, 13, 14, 15)
 ERROR = 0.3
-SWITCH = 12
+SWITCH = 8
 """The iteration from which on the curriculum asks hard problems alone."""
-ITERATIONS = 24
+ITERATIONS = 12
 ARMS = {"curriculum": "easy first, then hard", "uniform": "easy and hard alike"}
 
 

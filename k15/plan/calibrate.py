@@ -55,9 +55,8 @@ class EndlessPolicy(TextOnly):
     ) -> None:
         super().__init__(model, fast_norms=fast_norms)
         self.stop_ids, self.computing = (), computing
-        self.placeholders = SimpleNamespace(id=None)
         rows = model.config.get_text_config().vocab_size
-        self.tokenizer = _Rows(rows)  # type: ignore[assignment]
+        self.tokenizer = _Rows(rows)
 
 
 class Ones:

@@ -80,7 +80,8 @@ class CostedEngine(RolloutEngine):
 
     def _waiting(self, requests: Iterable[Request | None]) -> Iterator[Row | None]:
         """Equal requests that follow each other are prefilled once."""
-        index, last = 0, ()
+        index = 0
+        last: tuple[int, ...] = ()
         for request in requests:
             if request is None:
                 yield None

@@ -78,6 +78,7 @@ def memory(subject: Subject, layout: Layout, examples: Sequence[Example]) -> Mem
         computed_bytes=subject.computed.itemsize,
         start_copy=subject.start_copy,
         optimizer_on_cpu=subject.optimizer_on_cpu,
+        muon=subject.muon,
     )
 
 
@@ -110,7 +111,7 @@ def costs_of(subject: Subject, layout: Layout, examples: Sequence[Example]) -> C
         layout,
         subject.work(),
         slots=subject.slots,
-        context=max(example.length for example in subject.examples()),
+        context=subject.longest_drawn,
         fast_norms=subject.fast_norms,
         computing=subject.computing,
         tokens_per_chunk=subject.config.tokens_per_chunk,
@@ -151,6 +152,7 @@ def iteration(subject: Subject, costs: Costs, layout: Layout) -> Iteration:
         shared=layout.name == "shared",
         start_copy=subject.start_copy,
         drop=bool(subject.config.module.get("drop_zero_advantage", True)),
+        passes=int(subject.config.module.get("passes", 1)),
         reward_seconds=options.reward_seconds,
         iterations=options.iterations,
         first=options.first_iterations if plan.cut_unfinished or plan.segment_tokens else 0,

@@ -116,6 +116,12 @@ class Subject:
         nodes = (self.config.get("callbacks") or {}).values()
         return any(str((node or {}).get("_target_")).endswith(".OptimizerOnCpu") for node in nodes)
 
+    @property
+    def muon(self) -> bool:
+        """Whether it is Muon for hidden matrices."""
+        node = self.config.get("optimizer") or {}
+        return str(node.get("_target_")).endswith(".muon")
+
     def layout(self) -> Layout:
         """How sequences go through the model."""
         policy = TextOnly(self.model, fast_norms=False)
@@ -173,7 +179,7 @@ class Subject:
         if kind == "none" or self.options.servers:
             return Engine(kind="none")
         cache = node.get("cache_gib")
-        longest = max(example.length for example in self.examples())
+        longest = self.longest_drawn
         possible = self.lengths.group(0, 1).prompt + self.longest
         return Engine(
             kind=kind,
@@ -185,6 +191,13 @@ class Subject:
             vocabulary=self.text.vocab_size,
             number_bytes=self.computed.itemsize,
         )
+
+    @property
+    def longest_drawn(self) -> int:
+        """Tokens of the longest sequence that is looked at, its prompt included."""
+        samples = self.parts["sizes"].samples_per_problem if self.samples else 1
+        groups = [self.lengths.group(n, samples) for n in range(SAMPLED)]
+        return max(group.prompt + max(group.responses) for group in groups)
 
     @property
     def bytes_per_position(self) -> int:

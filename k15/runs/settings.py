@@ -30,7 +30,7 @@ FREE: tuple[str, ...] = (
     # where the work is done; results do not depend on it, but for rounding
     *("threads", "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy"),
     *("tokens_per_chunk", "sizes.tokens_per_microbatch", "model.gradient_checkpointing"),
-    *("model.compile", "trainer.use_distributed_sampler", "rank_timeout"),
+    *("model.compile", "model.streamed", "trainer.use_distributed_sampler", "rank_timeout"),
 )
 """Settings that make no other weights."""
 READ = ("data", "model.chat_template")

@@ -36,6 +36,7 @@ class Charts(PicturedTask):
     def words(self) -> tuple[str, ...]:
         """Colours, numbers to 8, questions."""
         colours = [f"{space}{colour}" for colour in COLOURS for space in (" ", "")]
+        phrases: tuple[str, ...]
         phrases = (BARS, LINE, PIE, COMMA, STOP, MINUS, EQUALS, END, HIGH, HIGH_END, POINT)
         phrases = (*phrases, POINT_END, SHARE, HIGHER, THAN, HIGHEST)
         return (*FRAME, *phrases, *colours, *numbers(STEPS))

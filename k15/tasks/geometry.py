@@ -36,6 +36,7 @@ class Geometry(PicturedTask):
     @property
     def words(self) -> tuple[str, ...]:
         """Figures, signs, numbers to 64 and angles to 360."""
+        phrases: tuple[str, ...]
         phrases = (LINE, RECTANGLE, TRIANGLE, RAYS, A, FROM, TO, AT, AND, COMMA, TIMES, PLUS, MINUS)
         phrases = (*phrases, HALF, EQUALS, STOP, LENGTH, AREA, PERIMETER, ANGLE)
         colours = (f" {colour}" for colour in COLOURS)

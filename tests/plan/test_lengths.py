@@ -51,5 +51,5 @@ def test_a_run_has_lengths_prompts_and_signal(tmp_path: Path) -> None:
 
 
 def test_a_folder_without_rollouts_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="lengths=.*no rollouts"):
+    with pytest.raises(ConfigError, match=r"lengths=.*no rollouts"):
         measured(str(tmp_path), 11, 50)

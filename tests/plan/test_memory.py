@@ -14,7 +14,7 @@ PASSES = Traced(kept=1000, peak=1500)
 def counts(trained: int = 100, frozen: int = 0, adapter: int = 0) -> Counts:
     return Counts(
         trained=trained, frozen=frozen, adapter=adapter, linear=60, largest=20, largest_layer=30,
-        products=80, parts={"embedding": 20},
+        products=80, parts={"embedding": 20}, hidden=70,
     )  # fmt: skip
 
 
@@ -60,6 +60,11 @@ def test_ddp_has_buckets_and_fsdp_a_part_of_everything() -> None:
     assert always(sharded) == 16 * 100 / 4
     # two layers of 30 and the embedding of 20, in bfloat16
     assert sharded.phases["learning"]["gathered layers"] == 2 * (2 * 30 + 20)
+
+
+def test_muon_keeps_one_moment_of_hidden_matrices() -> None:
+    """8 bytes for 30 of 100 weights, 4 for the others."""
+    assert rows(muon=True).phases["step"]["optimizer"] == 8 * 30 + 4 * 70
 
 
 def test_the_optimizer_and_the_first_weights() -> None:

@@ -48,7 +48,7 @@ def test_with_eyes_the_tower_counts_by_itself() -> None:
     found = planned("task.modality=image")
     model = tiny_policy(words=Make24().words, modality="image").model
     tower = sum(p.numel() for n, p in model.named_parameters() if ".visual." in n)
-    assert found.parts["vision"] == tower > 0
+    assert found.parts["vision"] + found.parts["projector"] == tower > 0
     assert found.total == sum(p.numel() for p in model.parameters())
 
 
@@ -76,7 +76,7 @@ def test_the_vision_stage_trains_the_tower_alone() -> None:
     parts = Parts(config)
     parts["words"] = parts["source"].words
     found = counts_of(weightless(config, model_config(config, parts)))
-    assert found.trained == found.parts["vision"] < found.total
+    assert found.trained == found.parts["vision"] + found.parts["projector"] < found.total
 
 
 def test_a_shape_is_enough() -> None:

@@ -41,7 +41,7 @@ def test_a_strategy_says_that_it_shards(strategy) -> None:
 
 
 def test_devices_that_nobody_counted_are_asked_for() -> None:
-    with pytest.raises(ConfigError, match="trainer.devices=auto: say how many"):
+    with pytest.raises(ConfigError, match=r"trainer\.devices=auto: say how many"):
         of("trainer=ddp")
 
 

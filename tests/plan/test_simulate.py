@@ -80,7 +80,7 @@ def test_what_is_cut_goes_on_in_the_next_iteration() -> None:
 def test_segments_bound_an_iteration() -> None:
     found = run(((3, 10), (4, 7)), iterations=3, segment_tokens=4, oversampling=1.0)
     assert [each.seconds for each in found] == [4, 4, 4]
-    assert [each.tokens for each in found][0] == 3 + 4 + 4 + 4
+    assert found[0].tokens == 3 + 4 + 4 + 4
 
 
 def test_long_responses_are_counted_in_units() -> None:
@@ -101,7 +101,7 @@ def test_a_rank_that_fails_ends_all() -> None:
                 raise RuntimeError("no such group")
             return super().group(number, samples)
 
-    with pytest.raises(RuntimeError, match="no such group|broken"):
+    with pytest.raises(RuntimeError, match=r"no such group|broken"):
         simulate(
             plan(problems=200), Broken(((3, 10), (4, 7))), A_STEP_A_SECOND, WORK,
             ranks=2, slots=2, iterations=1,
@@ -135,6 +135,8 @@ def test_the_reference_leaves_out_the_first_minibatch() -> None:
     }
     assert training_parts(100, 0, 4, costs, WORK, 1, 13, True)["reference"] == 100
     assert training_parts(100, 0, 4, costs, WORK, 2, 13, False)["learning"] == 100
+    twice = training_parts(100, 0, 4, costs, WORK, 1, 13, False, passes=2)
+    assert (twice["reference"], twice["learning"]) == (100 * 7 / 4, 400)
 
 
 def test_overlap_takes_the_longer_one() -> None:
@@ -147,7 +149,7 @@ def test_overlap_takes_the_longer_one() -> None:
 def test_scoring_is_hidden_behind_rollouts_but_for_the_last_group() -> None:
     settings = {
         "ranks": 1, "engines": 1, "slots": 4, "budget": 100, "shared": True, "start_copy": False,
-        "drop": True, "iterations": 1, "first": 0,
+        "drop": True, "passes": 1, "iterations": 1, "first": 0,
     }  # fmt: skip
     lengths = Given(((3, 10), (4, 7)))
     for seconds, expected in ((0.0, 0.0), (2.0, 2.0), (30.0, 2 * 30.0 - 10)):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from torch import nn
 
 from k15.config import Parts, load
 from k15.models.gradient_checkpointing import checkpoint_layers
@@ -54,17 +53,6 @@ def test_storages_count_from_their_making_to_their_end() -> None:
         assert live.now == 4000  # the view holds them
         del view
     assert live.now == 0 and live.peak == 8000
-
-
-def test_a_linear_layer_keeps_its_input() -> None:
-    layer = nn.Linear(10, 20, bias=False)
-    with Live() as live:
-        x = torch.ones(5, 10) * 1  # 200 bytes
-        y = layer(x)  # 400
-        del x
-        assert live.now == 600
-        del y
-        assert live.now == 0
 
 
 def real_storages(layers: int) -> int:

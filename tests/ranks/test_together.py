@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -19,12 +21,14 @@ pytestmark = pytest.mark.slow
 class Command:
     """The program, started; ended with the test at the latest."""
 
-    def __init__(self, *fault: str, steps: int = 100_000) -> None:
+    def __init__(
+        self, *fault: str, steps: int = 100_000, env: Mapping[str, str] | None = None
+    ) -> None:
         root = str(Path(__file__).parents[2])
-        env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": root, **(env or {})}
         self.process = subprocess.Popen(
             [sys.executable, str(PROGRAM), str(SECONDS), str(steps), *fault],
-            env=env,
+            env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -92,6 +96,17 @@ def test_a_rank_that_is_killed_or_stopped_ends_the_others(how: int, rank: int) -
     assert 'program.py", line' in errors and "in main" in errors  # where it was
     assert errors.count("Traceback") == 0
     assert all(map(gone, processes.values()))
+
+
+def test_a_rank_that_nobody_comes_to_hears_that_it_is_to_end() -> None:
+    """As when rank 0 dies before there is a store."""
+    alone = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "LOCAL_RANK": "1"}
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        command = Command(env=alone | {"MASTER_PORT": str(silent.getsockname()[1])})
+        silent.accept()  # it has begun to ask
+        command.process.send_signal(signal.SIGTERM)
+        status, _, errors = command.end()
+    assert status == -signal.SIGTERM and "Traceback" not in errors
 
 
 def test_told_to_end_all_of_them_do() -> None:
