@@ -14,9 +14,10 @@ from torch.optim import Optimizer
 
 from k15.config.errors import ConfigError
 from k15.folders import write_text
+from k15.models.layouts.base import unpacked
 from k15.models.policy import Policy
 from k15.sharding.norms import gradient_norm
-from k15.types import Example, Experience, Problem, StepsWithinBatch
+from k15.types import Example, Experience, Pack, Problem, StepsWithinBatch
 
 
 class StopWhenNotFinite(Callback):
@@ -91,9 +92,13 @@ def culprits(parts: Sequence[tuple[Tensor, Sequence[str]]]) -> list[str]:
 
 
 def names(batch: Any, policy: Policy) -> list[str]:
-    """The ids of a batch's problems, or the prompts of examples, which have none."""
-    return [
-        item.id if isinstance(item, Problem) else policy.decode(item.prompt_tokens)
-        for item in batch
-        if isinstance(item, Problem | Example)
-    ]
+    """The ids of a batch's problems and documents, or the prompts of examples, which have none."""
+    found: list[str] = []
+    for item in batch:
+        if isinstance(item, Problem):
+            found.append(item.id)
+        elif isinstance(item, Pack) and item.names:
+            found += item.names
+        elif isinstance(item, Pack | Example):
+            found += [policy.decode(one.prompt_tokens) for one in unpacked([item])]
+    return found

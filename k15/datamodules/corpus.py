@@ -8,7 +8,8 @@ the data is the same however many there are. A checkpoint holds where the stream
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -21,7 +22,6 @@ from k15.datamodules.loader import OwnRandomLoader, ResumableData, SharedLoader
 from k15.datamodules.mixing import Mixture, checked_weights
 from k15.datamodules.packing import Packer
 from k15.datamodules.stream import PackStream, Phase
-from k15.datamodules.usable import Usable
 from k15.models.conversations import examples_of
 from k15.models.documents import Documents
 from k15.models.layouts.base import expanded_length
@@ -29,6 +29,8 @@ from k15.models.policy import Policy
 from k15.problems.documents.source import Corpus, Demonstration, Refusal
 from k15.shard import Shard, shard_of
 from k15.types import Document, Example, Pack, Share
+
+CHECKED_FROM = 200  # documents; of fewer, one that is broken is a large share
 
 
 class CorpusData(ResumableData):
@@ -60,7 +62,7 @@ class CorpusData(ResumableData):
         self.phases = checked_phases(phases, corpus, tokens_per_batch, policy.context)
         self.tokens_per_batch = tokens_per_batch
         self.held_out_documents = held_out_documents
-        self.usable = Usable(policy, "documents", max_refused=max_refused)
+        self.max_refused = max_refused
         self.documents = Documents(policy)
         self.seed = seed
         self.stream = PackStream(
@@ -68,10 +70,9 @@ class CorpusData(ResumableData):
             self.encoded,
             packer=Packer(open_packs),
             length=lambda example: expanded_length(policy, example),
-            refuse=self.usable.refuse,
-            seen=self.usable.seen,
             seed=seed,
         )
+        self.train: Sequence[Example] = ()  # it is streamed
         self.held_out: dict[str, list[Example]] = {}
 
     def setup(self, stage: str) -> None:
@@ -79,8 +80,9 @@ class CorpusData(ResumableData):
         if self.held_out:
             return
         trained = {name for phase in self.phases.values() for name in phase.weights}
-        self.held_out = {name: self._held_out(name) for name in self.corpus.sources
-                         if name in trained}  # fmt: skip
+        self.held_out = {
+            name: self._held_out(name) for name in self.corpus.sources if name in trained
+        }
 
     def train_dataloader(self) -> DataLoader:
         """Batches of packs."""
@@ -89,8 +91,11 @@ class CorpusData(ResumableData):
     def val_dataloader(self) -> list[DataLoader]:
         """Documents that are not trained on, of each source by itself."""
         shard = shard_of(self.trainer)
-        return [NamedLoader(name, examples, self._batches(examples), shard)
-                for name, examples in self.held_out.items() if examples]  # fmt: skip
+        return [
+            NamedLoader(name, examples, self._batches(examples), shard)
+            for name, examples in self.held_out.items()
+            if examples
+        ]
 
     def encoded(self, item: Document | Demonstration, longest: int) -> list[Example]:
         """A document in pieces; a demonstration whole.
@@ -130,27 +135,23 @@ class CorpusData(ResumableData):
             for _ in range(min(first, number), number):
                 batch = list(islice(packs, self.packs_of(phase)))
                 if not batch:
+                    self.stream.check(self.max_refused)
                     print("every source has given all it has: the epoch ends early", flush=True)
                     return
                 yield batch
             first = max(0, first - number)
+        self.stream.check(self.max_refused)
 
     def _held_out(self, name: str) -> list[Example]:
+        longest = max(phase.sequence_tokens for phase in self.phases.values())
         found: list[Example] = []
         for _, item in self.corpus.sources[name].read(0, "held_out"):
             if len(found) >= self.held_out_documents:
                 break
             if not isinstance(item, Refusal):
-                found += self._usable(name, item)
+                with suppress(ConfigError):  # of training documents such ones are told
+                    found += self.encoded(item, longest)
         return found[: self.held_out_documents]
-
-    def _usable(self, name: str, item: Document | Demonstration) -> list[Example]:
-        longest = max(phase.sequence_tokens for phase in self.phases.values())
-        try:
-            return self.encoded(item, longest)
-        except ConfigError as error:
-            self.usable.refuse(f"{name}/{item.id}", str(error))
-            return []
 
     def _batches(self, examples: list[Example]) -> LengthBuckets:
         lengths = [expanded_length(self.policy, example) for example in examples]
@@ -175,8 +176,8 @@ class Stream(IterableDataset):
             if not share:
                 share.append(batch[0])
                 share.silent = True
+            self.data.stream.check(self.data.max_refused, CHECKED_FROM)
             yield share
-        self.data.usable.report()
 
 
 class NamedLoader(SharedLoader):
@@ -202,6 +203,7 @@ def checked_phases(
     """
     if not phases:
         raise ConfigError("datamodule.phases is empty: name at least one")
+    phases = {name: phase for name, phase in phases.items() if phase is not None}
     before, checked = 0, {}
     for name, phase in phases.items():
         at = f"datamodule.phases.{name}"
@@ -213,11 +215,14 @@ def checked_phases(
                 f"{context}"
             )
         if length < before:
-            raise ConfigError(f"{at}.sequence_tokens={length}: the phase before has {before}; "
-                              "sequences only grow")  # fmt: skip
+            raise ConfigError(
+                f"{at}.sequence_tokens={length}: the phase before has {before}; sequences only grow"
+            )
         if phase.tokens < tokens_per_batch:
-            raise ConfigError(f"{at}.tokens={phase.tokens}: less than a step of "
-                              f"datamodule.tokens_per_batch={tokens_per_batch}")  # fmt: skip
+            raise ConfigError(
+                f"{at}.tokens={phase.tokens}: less than a step of "
+                f"datamodule.tokens_per_batch={tokens_per_batch}"
+            )
         if not 0 <= phase.across <= 1:
             raise ConfigError(f"{at}.across={phase.across}: a share is from 0 to 1")
         weights = checked_weights(phase.weights, corpus.sources, f"{at}.weights")

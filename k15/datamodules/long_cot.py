@@ -47,7 +47,8 @@ class KeptTraces:
 
     def __init__(self, pairs: Mapping[Split, Sequence[tuple[Problem, str]]]) -> None:
         self.pairs = pairs
-        self.train, self.held_out = ([problem for problem, _ in pairs[side]] for side in SIDES)
+        self.train: Sequence[Problem] = [problem for problem, _ in pairs["train"]]
+        self.held_out: Sequence[Problem] = [problem for problem, _ in pairs["held_out"]]
 
     def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, str]:
         """Number `index` of a side."""

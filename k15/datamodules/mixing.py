@@ -10,12 +10,15 @@ is drawn at random, and a state of a few numbers says where the stream is.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from k15.config.errors import ConfigError
 from k15.problems.documents.source import DocumentSource, Item
 from k15.questions import Split
+
+Place = tuple[str, int, int]
+"""Source, turn and number of a document."""
 
 
 class Mixture:
@@ -66,15 +69,27 @@ class Mixture:
             if weight > 0 and self.turn[name] < self.turns
         }
 
-    def again(self, name: str, turn: int, number: int) -> Item:
-        """A document that was given before."""
-        found, item = next(iter(self.sources[name].read(number, self.split, turn)), (None, None))
-        if found != number or item is None:
-            raise ConfigError(
-                f"corpus.sources.{name}: document {number} is not there any more; put the data "
-                "back as it was when training began"
-            )
-        return item
+    def again(self, places: Iterable[Place]) -> dict[Place, Item]:
+        """Documents that were given before; each source is read once, from the first of its own on.
+
+        Raises ConfigError naming one that is not there any more.
+        """
+        found: dict[Place, Item] = {}
+        wanted: dict[tuple[str, int], set[int]] = {}
+        for name, turn, number in places:
+            wanted.setdefault((name, turn), set()).add(number)
+        for (name, turn), numbers in wanted.items():
+            for number, item in self.sources[name].read(min(numbers), self.split, turn):
+                if number in numbers:
+                    found[name, turn, number] = item
+                if number >= max(numbers):
+                    break
+            if missing := [n for n in sorted(numbers) if (name, turn, n) not in found]:
+                raise ConfigError(
+                    f"corpus.sources.{name}: document {missing[0]} is not there any more; put the "
+                    "data back as it was when training began"
+                )
+        return found
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream is."""

@@ -64,8 +64,8 @@ class Packer:
         roomy = [pack for pack in self.open if pack.length + piece.length <= capacity]
         closed = None
         if not roomy:
-            if len(self.open) == self.most_open:
-                closed = self.close()
+            if len(self.open) >= self.most_open:
+                closed = self.close(capacity)
             self.open.append(OpenPack())
             roomy = self.open[-1:]
         fullest = max(roomy, key=lambda pack: pack.length)
@@ -75,8 +75,13 @@ class Packer:
             return fullest.pieces
         return closed
 
-    def close(self) -> list[Piece]:
-        """The fullest one."""
-        fullest = max(self.open, key=lambda pack: pack.length)
+    def close(self, capacity: int) -> list[Piece] | None:
+        """The fullest one that keeps to a budget; those that were begun under a larger one wait
+        until it comes again.
+        """
+        fitting = [pack for pack in self.open if pack.length <= capacity]
+        if not fitting:
+            return None
+        fullest = max(fitting, key=lambda pack: pack.length)
         self.open.remove(fullest)
         return fullest.pieces

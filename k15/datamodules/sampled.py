@@ -167,11 +167,15 @@ class SampledData(ResumableData, Generic[Item]):
             print(f"{side}: {', '.join(f'{name} {n}' for name, n in report[side].items())}")
         self._write({"samples": str(self.file.folder), **report})
         if not self.train:
-            raise ConfigError(
-                f"no problem's samples teach anything: {report['train']}; start from a better "
-                "model, draw more (datamodule.drawing.samples_per_problem), or let answers be "
-                "longer (datamodule.drawing.max_response_tokens)"
-            )
+            self.nothing_teaches(report["train"])
+
+    def nothing_teaches(self, report: Mapping[str, int]) -> None:
+        """Raises ConfigError: there is nothing to train on."""
+        raise ConfigError(
+            f"no problem's samples teach anything: {report}; start from a better model, draw more "
+            "(datamodule.drawing.samples_per_problem), or let answers be longer "
+            "(datamodule.drawing.max_response_tokens)"
+        )
 
     def train_dataloader(self) -> DataLoader:
         """Batches of items, each under the token budget."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 from typing import Any
 
 from k15.config.errors import ConfigError
-from k15.datamodules.mixing import Mixture
+from k15.datamodules.mixing import Mixture, Place
 from k15.datamodules.packing import OpenPack, Packer, Piece
 from k15.models.documents import joined
 from k15.problems.documents.source import Demonstration, Item, Refusal
@@ -21,6 +22,7 @@ from k15.types import Document, Example, Pack
 
 Encode = Callable[[Document | Demonstration, int], list[Example]]
 """The pieces of a document, of at most so many tokens."""
+LISTED = 10
 IN_A_ROW = 10_000  # documents left out, after which none is expected that is not
 
 
@@ -57,7 +59,7 @@ class Counts:
 class PackStream:
     """Gives the packs of one phase after another; `encode` makes examples of documents.
 
-    `length` is how many tokens an example has, `refuse` is told of documents that are broken.
+    `length` is how many tokens an example has.
     """
 
     def __init__(
@@ -67,18 +69,17 @@ class PackStream:
         *,
         packer: Packer,
         length: Callable[[Example], int],
-        refuse: Callable[[str, str], None],
-        seen: Callable[[str], None],
         seed: int = 0,
     ) -> None:
         self.mixture = mixture
         self.encode, self.length = encode, length
-        self.refuse, self.seen = refuse, seen
         self.seed = seed
         self.packer = packer
         self.ready: list[list[Piece]] = []
         """Packs that are full, and not given yet."""
         self.counts = Counts()
+        self.named: list[str] = []
+        """The first documents that are broken, and why."""
         self.given = 0
         """Packs."""
 
@@ -90,8 +91,8 @@ class PackStream:
             if (pieces := self._pieces(phase)) is not None:
                 added = (self.packer.add(piece, phase.sequence_tokens) for piece in pieces)
                 self.ready += [full for full in added if full]
-            elif self.packer.open:
-                self.ready.append(self.packer.close())
+            elif (last := self.packer.close(phase.sequence_tokens)) is not None:
+                self.ready.append(last)
             else:
                 return
 
@@ -112,8 +113,24 @@ class PackStream:
         self.mixture.load_state_dict(state["mixture"])
         self.given = state["given"]
         self.counts = Counts(**{name: value.copy() for name, value in state["counts"].items()})
-        self.packer.open = [OpenPack([*map(self._again, pieces)]) for pieces in state["open"]]
-        self.ready = [[*map(self._again, pieces)] for pieces in state["ready"]]
+        addresses = [one for pieces in (*state["open"], *state["ready"]) for one in pieces]
+        items = self.mixture.again({place_of(address) for address in addresses})
+        again = partial(self._again, items)
+        self.packer.open = [OpenPack([*map(again, pieces)]) for pieces in state["open"]]
+        self.ready = [[*map(again, pieces)] for pieces in state["ready"]]
+
+    def check(self, max_refused: float, least: int = 0) -> None:
+        """Raise ConfigError if more than a share of the documents are broken, of at least so many;
+        it names some.
+        """
+        broken, read = self.counts.refused.total(), self.counts.documents.total()
+        if broken + read >= least and broken > max_refused * (broken + read):
+            listed = "\n".join(f"  {name}" for name in self.named)
+            raise ConfigError(
+                f"{broken} of {broken + read} documents cannot be used:\n{listed}\nmore than "
+                f"datamodule.max_refused={max_refused} of them; mend the data, or raise the share "
+                "to leave them out"
+            )
 
     def _pieces(self, phase: Phase) -> list[Piece] | None:
         """Those of the next document that can be used; None if there is none."""
@@ -127,7 +144,6 @@ class PackStream:
                 self.counts.documents[source] += 1
                 self.counts.tokens[source] += tokens
                 self.counts.cut[source] += len(pieces) > 1
-                self.seen(pieces[0].name)
                 return pieces
             self._left_out(source, pieces)
             if (in_a_row := in_a_row + 1) == IN_A_ROW:
@@ -157,16 +173,18 @@ class PackStream:
     def _left_out(self, source: str, refusal: Refusal) -> None:
         counter = self.counts.filtered if refusal.filtered else self.counts.refused
         counter[f"{source}: {refusal.reason}"] += 1
-        if not refusal.filtered:
-            self.refuse(f"{source}/{refusal.id}", f"{refusal.reason}: {refusal.detail}")
+        if not refusal.filtered and len(self.named) < LISTED:
+            self.named.append(f"{source}/{refusal.id}: {refusal.detail or refusal.reason}")
 
-    def _again(self, address: Mapping[str, Any]) -> Piece:
+    def _again(self, items: Mapping[Place, Item], address: Mapping[str, Any]) -> Piece:
         """A piece that was given a place before the stream was left."""
-        source, turn, number = address["source"], address["turn"], address["number"]
-        item = self.mixture.again(source, turn, number)
-        pieces = self._of(source, turn, number, item, address["cut"])
-        if isinstance(pieces, Refusal):
-            raise ConfigError(f"corpus.sources.{source}: {pieces.id} was there, and now it is not")
+        place = place_of(address)
+        pieces = self._of(*place, items[place], address["cut"])
+        if isinstance(pieces, Refusal) or len(pieces) <= address["place"]:
+            raise ConfigError(
+                f"corpus.sources.{place[0]}: document {place[2]} is another one than when training "
+                "began; put the data back as it was"
+            )
         return pieces[address["place"]]
 
     def _pack(self, pieces: list[Piece], phase: Phase) -> Pack:
@@ -179,3 +197,8 @@ class PackStream:
             names=tuple(piece.name for piece in pieces),
             capacity=phase.sequence_tokens,
         )
+
+
+def place_of(address: Mapping[str, Any]) -> Place:
+    """Which document a piece is of."""
+    return address["source"], address["turn"], address["number"]

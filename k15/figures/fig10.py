@@ -59,8 +59,8 @@ class Fig10(Figure):
             for name, (_, more) in ARMS.items()
         )
         return (
-            before,
-            taught("fig10-sft", task, before, error=ERROR),
+            *before,
+            taught("fig10-sft", task, before[-1], f"demonstrations.error={ERROR}"),
             *arms,
         )
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEVELS = (6, 7, 8, 9, 10)
 ERROR, WASTE = 0.1, 0.5
-ITERATIONS, SHORTENING = 20, 15
+ITERATIONS, SHORTENING = 10, 10
 LIMIT = 32
 """Most tokens of a response in long2short RL; ten steps and the end are 21."""
 ALL = {
@@ -46,48 +46,59 @@ class Fig7(Figure):
 
     def runs(self) -> Sequence[Run]:
         """All methods start from the model that RL has ended with."""
-        before, task = pretrained(), chain(LEVELS)
+        before, task = pretrained(), (*chain(LEVELS), "data.train_problems=200")
         long, sft = {"start_from": LONG}, {"start_from": "fig7-sft"}
         rl = (
             "sizes.problems_per_iteration=32",
-            "callbacks.balance=null",
-            "module.kl_to_start=false",
             "trainer.check_val_every_n_epoch=5",
+            "module.kl_to_start=false",
+            "learning_rates.rl=4.0e-4",
+            "callbacks.balance=null",
         )
-        leash = (f"datamodule.plan.max_response_tokens={LIMIT}", f"trainer.max_epochs={SHORTENING}")
+        manner = (f"demonstrations.error={ERROR}", "datamodule.tokens=50000")
+        leash = (
+            f"datamodule.plan.max_response_tokens={LIMIT}",
+            f"trainer.max_epochs={SHORTENING}",
+            "learning_rates.long2short_rl=4.0e-4",
+        )
         return (
-            before,
-            taught("fig7-sft", task, before, error=ERROR, waste=WASTE),
-            taught("fig7-short", task, before, error=ERROR),
+            *before,
+            taught("fig7-sft", task, before[-1], *manner, f"demonstrations.waste={WASTE}"),
+            taught("fig7-short", task, before[-1], *manner),
             Run(
                 name=LONG,
                 words=("stage=rl", *task, *rl, f"trainer.max_epochs={ITERATIONS}"),
                 starts=sft,
-                measured=task,
+                measured=chain(LEVELS),
             ),
             Run(
                 name=MERGED,
                 words=("stage=long2short_merge", *task),
                 starts={**long, "average_with": "fig7-short"},
-                measured=task,
+                measured=chain(LEVELS),
             ),
             Run(
                 name="fig7-rejection",
                 words=("stage=long2short_rejection", *task),
                 starts=long,
-                measured=task,
+                measured=chain(LEVELS),
             ),
             Run(
                 name="fig7-dpo",
-                words=("stage=long2short_dpo", *task),
+                words=(
+                    "stage=long2short_dpo",
+                    *task,
+                    "datamodule.pairs_per_problem=2",
+                    "learning_rates.long2short_dpo=1.0e-4",
+                ),
                 starts=long,
-                measured=task,
+                measured=chain(LEVELS),
             ),
             Run(
                 name=SHORTENED,
                 words=("stage=long2short_rl", *task, *rl, *leash),
                 starts=long,
-                measured=task,
+                measured=chain(LEVELS),
             ),
         )
 

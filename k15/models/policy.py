@@ -40,6 +40,7 @@ from k15.models.compiled import prepare_layers
 from k15.models.lora import Lora, adapted, merged, merged_tensors, refuse_adapter, save_adapter
 from k15.models.norms import write_out_norms
 from k15.models.placeholders import Placeholders
+from k15.models.rope import extend
 from k15.models.sharded import class_of
 from k15.models.streamed import without_weights
 from k15.models.support import Support, check_trainable, context_of, support
@@ -180,6 +181,14 @@ class Policy:
         """Token ids of how a response begins, where a model is to go on from there."""
         return tuple(following(self.tokenizer, self.turn.before, self.turn.start + text))
 
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text as it stands, outside of any chat, behind the token that begins texts
+        where the tokenizer puts one.
+        """
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        first = self.tokenizer.encode("")[:1]
+        return (*first, *ids) if first == [self.tokenizer.bos_token_id] else tuple(ids)
+
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, special tokens left out but for tags such as <think>."""
         return self.tokenizer.decode([token for token in tokens if token not in self.silent])
@@ -250,6 +259,8 @@ def load_policy(
     gradient_checkpointing: bool = False,
     compile: bool = False,
     streamed: bool = False,
+    extended_context: int | None = None,
+    rope_base: float | None = None,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
@@ -259,7 +270,7 @@ def load_policy(
     `trust_remote_code`. With `lora` that has a rank, only its adapter is trained. `chat_template`
     is a file with one in place of the model's own, or "plain": the built-in one.
     `gradient_checkpointing`, `compile` and `streamed` are those of the modules of `k15.models` by
-    these names.
+    these names; `extended_context` and `rope_base` are of `k15.models.rope`.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -297,6 +308,7 @@ def load_policy(
             model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)
+    extend(model, extended_context, rope_base)
     if lora is not None:
         lora.put_into(model)
     prepare_layers(model, checkpointed=gradient_checkpointing, compiled=compile)

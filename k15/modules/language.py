@@ -8,6 +8,7 @@ from typing import Any
 from k15.config.errors import ConfigError
 from k15.losses.language import cross_entropy, z_loss
 from k15.losses.terms import Terms
+from k15.models.layouts.base import unpacked
 from k15.models.layouts.choice import Choice, choose_layout
 from k15.models.logps import response_normalisers, response_predictions
 from k15.models.policy import Policy
@@ -57,10 +58,3 @@ class LanguageModule(SupervisedModule):
         )
         terms = cross_entropy(logp_BT, right_BT, batch.mask)
         return terms.plus("z_loss", z_loss(log_z_BT, batch.mask, self.z_loss)), read
-
-
-def unpacked(examples: Sequence[Example | Pack]) -> list[Example]:
-    """The sequences that attend to themselves alone."""
-    return [
-        one for item in examples for one in (item.examples if isinstance(item, Pack) else (item,))
-    ]

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Literal
 
@@ -31,6 +31,7 @@ from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.modules.divergence import KLToStart
+from k15.modules.iteration_figures import iteration_figures, learning_figures, waited
 from k15.modules.micro_batches import LaidOut, MicroBatch, Minibatch, response, shared
 from k15.modules.mismatch import mismatch
 from k15.modules.optimizers import MakeOptimizer, adamw
@@ -156,15 +157,15 @@ class RLModule(PolicyModule, StepsWithinBatch):
                     sums[name].append(value)
                 progress.update()
         mismatched: Any = sum(sums.pop("engine_mismatch", ()))
-        means = {name: sum(values) / len(values) for name, values in sums.items()}
-        means |= mismatched.figures(self.shard) if mismatched else {}
-        figures = {**means, "steps": len(minibatches), **learning_figures(optimizer, groups)}
+        figures = {name: sum(values) / len(values) for name, values in sums.items()}
+        figures |= mismatched.figures(self.shard) if mismatched else {}
+        figures |= {"steps": len(minibatches), **learning_figures(optimizer, groups)}
         if self.kl_to_start and minibatches:
             laid_out = minibatches[0].laid_out(self.policy, self.layout)
             total = self.across_ranks(self.kl_to_start(laid_out, self.logps))["kl"]
             figures["kl_to_start"] = total / max(1, minibatches[0].fresh)
         seconds = {"train": time.perf_counter() - started, **waited(experience)}
-        self.log_iteration(experience, groups, figures, seconds)
+        self.log_figures(iteration_figures(experience, groups, figures, seconds))
 
     def select_groups(self, experience: Experience) -> list[Credited]:
         """What is trained on: rollouts with tokens in the loss, and of their groups those that
@@ -295,35 +296,15 @@ class RLModule(PolicyModule, StepsWithinBatch):
             tokens_per_chunk=self.tokens_per_chunk,
         )
 
-    def log_iteration(
-        self,
-        experience: Experience,
-        groups: Sequence[Credited],
-        figures: dict[str, float],
-        seconds: dict[str, float],
-    ) -> None:
-        """Everything TensorBoard shows of the iteration, under the iteration's number."""
-        trained = sum(rollout.length for group, _ in groups for rollout in group.rollouts)
-        self.log_dict(
-            {
-                "step": float(experience.iteration),
-                **{name: float(value) for name, value in experience.metrics.items()},
-                **{f"train/{name}": float(value) for name, value in figures.items()},
-                "train/groups": float(len(groups)),
-                "train/groups_without_signal": float(len(experience.groups) - len(groups)),
-                "train/tokens_per_second": trained / max(seconds["train"], 1e-9),
-                **{f"time/{phase}_seconds": value for phase, value in seconds.items()},
-            },
-            on_step=False,
-            on_epoch=True,
-            batch_size=1,
-        )
-
     def validation_step(self, experience: Experience, batch_index: int) -> None:
         """Accuracy and length on the held-out problems."""
         metrics = {f"val/{name}": float(value) for name, value in experience.metrics.items()}
         metrics |= {"step": float(experience.iteration), "val/held_out": len(experience.groups)}
-        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=1)
+        self.log_figures(metrics)
+
+    def log_figures(self, figures: Mapping[str, float]) -> None:
+        """Under the iteration's number, `step`."""
+        self.log_dict(dict(figures), on_step=False, on_epoch=True, batch_size=1)
 
     def on_train_epoch_start(self) -> None:
         """The engine samples from π_i."""
@@ -332,21 +313,3 @@ class RLModule(PolicyModule, StepsWithinBatch):
     def on_validation_start(self) -> None:
         """Validation sees the newest weights."""
         sync(self.engine, self.model, weights_version(self.trainer))
-
-
-def waited(experience: Experience) -> dict[str, float]:
-    """Wait for what is collected meanwhile, if anything is; the seconds that it took."""
-    if experience.wait_for_next is None:
-        return {}
-    started = time.perf_counter()
-    experience.wait_for_next()
-    return {"rollout_wait": time.perf_counter() - started}
-
-
-def learning_figures(optimizer: Any, groups: Sequence[Credited]) -> dict[str, float]:
-    """The learning rate, and the advantages' standard deviation over the responses."""
-    figures = {"learning_rate": optimizer.param_groups[0]["lr"]}
-    if groups:
-        advantages = torch.cat([advantage_GT.mean(-1) for _, advantage_GT in groups])
-        figures["advantage_std"] = float(advantages.std(correction=0))
-    return figures

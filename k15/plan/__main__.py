@@ -18,6 +18,7 @@ from k15.exits import exit_on_error
 
 if TYPE_CHECKING:
     from k15.plan.prediction import Prediction
+    from k15.plan.subject import Subject
 
 FLAGS = ("--json", "--memory")
 
@@ -34,16 +35,22 @@ def main(argv: Sequence[str]) -> None:
 
 def prediction(words: Sequence[str], *, with_time: bool = True) -> Prediction:
     """Of words of train.py and of configs/plan.yaml, mixed."""
+    subject = subject_of(words)
+    from k15.plan.prediction import predict
+
+    return predict(subject, with_time=with_time)
+
+
+def subject_of(words: Sequence[str]) -> Subject:
+    """What is planned."""
     own, of_training = divided(words)
     options = load("plan", own)
     config = load("train", [*of_shape(options.choices.shape, of_training), *of_training])
+    from k15.plan.subject import Subject
     from k15.progress import quiet
 
     quiet()
-    from k15.plan.prediction import predict
-    from k15.plan.subject import Subject
-
-    return predict(Subject(config, options), with_time=with_time)
+    return Subject(config, options)
 
 
 def divided(words: Sequence[str]) -> tuple[list[str], list[str]]:

@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from itertools import count
 from statistics import median
 from types import SimpleNamespace
 from typing import Any
@@ -27,7 +28,10 @@ from k15.models.logps import response_logps
 from k15.modules.precision import AdamWWithMasters
 from k15.plan.costs import Costs, Work, pairs_of
 from k15.plan.weightless import TextOnly
-from k15.types import Example
+from k15.rollouts.collector import Collector
+from k15.rollouts.plan import RolloutPlan
+from k15.sizes import Sizes
+from k15.types import Example, Problem, RolloutGroup
 
 STEPS = 6
 """Of decoding, in each measurement."""
@@ -35,6 +39,8 @@ ENOUGH = 0.5
 """Seconds after which nothing is measured again,"""
 REPEATS = 5
 """or as many times."""
+ROWS, TOGETHER = 64, 8
+"""Responses, and samples of a problem, by which the work around them is measured."""
 
 
 class EndlessPolicy(TextOnly):
@@ -49,9 +55,21 @@ class EndlessPolicy(TextOnly):
     ) -> None:
         super().__init__(model, fast_norms=fast_norms)
         self.stop_ids, self.computing = (), computing
-        self.placeholders = SimpleNamespace(id=None)
         rows = model.config.get_text_config().vocab_size
-        self.tokenizer = _Rows(rows)  # type: ignore[assignment]
+        self.tokenizer = _Rows(rows)
+
+
+class Ones:
+    """A codec whose prompts are a token each and ones behind it."""
+
+    def __init__(self, policy: TextOnly, length: int) -> None:
+        self.rows, self.length = len(policy.tokenizer), length
+
+    def encode(self, problem: Problem) -> tuple[int, ...]:
+        return (int(problem.id) % self.rows, *(1,) * (self.length - 1))
+
+    def decode(self, tokens: Sequence[int]) -> str:
+        return ""
 
 
 class _Rows(SimpleNamespace):
@@ -82,29 +100,34 @@ def measured(
     """
     randomize(model)
     policy = EndlessPolicy(model, fast_norms=fast_norms, computing=computing)
-    step, row, position = decoding(policy, slots, context) if samples else (0.0, 0.0, 0.0)
     batch = layout.collate(policy, examples)
-    lengths = batch.sequence_lengths
-    pairs = pairs_of(lengths)
-    tokens = batch.tokens.numel()
+    tokens, pairs = batch.tokens.numel(), pairs_of(batch.sequence_lengths)
 
     def forward() -> Any:
         with computing():
-            return response_logps(policy, batch, tokens_per_chunk=tokens_per_chunk)
+            laid_out = layout.collate(policy, examples)
+            return response_logps(policy, laid_out, tokens_per_chunk=tokens_per_chunk)
 
     with torch.no_grad():
         reading = seconds_of(forward)
     learning = seconds_of(lambda: forward().sum().backward())
-    return Costs(
-        decode_step=step,
-        decode_row=row,
-        decode_position=position,
+    costs = Costs(
+        decode_step=0.0,
+        decode_row=0.0,
+        decode_position=0.0,
         prefill_rate=prefilling(policy, examples, work),
         forward_rate=work.forward(tokens, pairs) / reading,
         learn_rate=work.learn(tokens, pairs) / learning,
         optimizer_step=stepping(policy.model),
         padded=True,
     )
+    policy.model.zero_grad()
+    if not samples:
+        return costs
+    step, row, position = decoding(policy, slots, context)
+    costs = replace(costs, decode_step=step, decode_row=row, decode_position=position)
+    prompt, request = collecting(policy, costs, work, slots, len(examples[0].prompt_tokens))
+    return replace(costs, prompt=prompt, request=request)
 
 
 def decoding(policy: TextOnly, slots: int, context: int) -> tuple[float, float, float]:
@@ -147,6 +170,40 @@ def per_step(policy: TextOnly, rows: int, length: int) -> float:
 
     few, many = (seconds_of(call(steps)) for steps in (1, 1 + STEPS))
     return max(1e-6, (many - few) / STEPS)
+
+
+def collecting(
+    policy: TextOnly, costs: Costs, work: Work, slots: int, prompt: int
+) -> tuple[float, float]:
+    """Seconds of the collector and the engine around each prompt and each response, beside decode
+    steps and prefills: from responses of a token, in groups and each with a prompt of its own.
+    """
+    rows = max(2, min(slots, ROWS))
+
+    def beside(samples: int) -> float:
+        sizes = Sizes(
+            problems_per_iteration=max(1, rows // samples),
+            samples_per_problem=samples,
+            minibatches_per_iteration=1,
+        )
+        plan = RolloutPlan(sizes=sizes, max_response_tokens=1)
+        problems = (Problem(id=str(n), prompt=(), answer="") for n in count())
+        engine = TransformersEngine(policy, slots=rows)
+        collector = Collector(engine, Ones(policy, prompt), unscored, plan)
+        seconds = seconds_of(lambda: collector.collect(problems, 0))
+        read = sizes.problems_per_iteration * work.forward(prompt, pairs_of([prompt]))
+        return seconds - costs.decode(rows, rows * prompt) - read / costs.prefill_rate
+
+    together, apart = beside(min(rows, TOGETHER)), beside(1)
+    fewer = max(1, rows // TOGETHER)
+    each = max(0.0, apart - together) / max(1, rows - fewer)
+    return each, max(0.0, together - fewer * each) / rows
+
+
+def unscored(group: RolloutGroup) -> RolloutGroup:
+    """Rewards of no interest."""
+    zeros = (0.0,) * len(group.rollouts)
+    return replace(group, reward=zeros, outcome=zeros)
 
 
 def prefilling(policy: TextOnly, examples: Sequence[Example], work: Work) -> float:

@@ -105,6 +105,10 @@ class Costs:
     learn_rate: float
     optimizer_step: float
     """Seconds, clipping included."""
+    request: float = 0.0
+    """Seconds around each response, whatever its length,"""
+    prompt: float = 0.0
+    """and around each text that is prefilled."""
     sync: float = 0.0
     """Seconds until the engine has new weights."""
     exchange_step: float = 0.0

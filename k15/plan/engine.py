@@ -80,20 +80,24 @@ class CostedEngine(RolloutEngine):
 
     def _waiting(self, requests: Iterable[Request | None]) -> Iterator[Row | None]:
         """Equal requests that follow each other are prefilled once."""
-        index, last = 0, ()
+        index = 0
+        last: tuple[int, ...] = ()
         for request in requests:
             if request is None:
                 yield None
                 continue
             if request.tokens != last:
                 last = request.tokens
-                tokens = len(last) * self.unit
-                self.seconds += (
-                    self.work.forward(tokens, pairs_of([tokens])) / self.costs.prefill_rate
-                )
+                self.seconds += self._prefill(len(last) * self.unit)
+            self.seconds += self.costs.request
             rest = max(1, self.length(request))
             yield Row(index, len(request.tokens), rest, request.max_new_tokens)
             index += 1
+
+    def _prefill(self, tokens: int) -> float:
+        """Seconds of a text that is read."""
+        operations = self.work.forward(tokens, pairs_of([tokens]))
+        return self.costs.prompt + operations / self.costs.prefill_rate
 
     def _pulled(self, waiting: Iterator[Row | None], room: int) -> Iterator[Row]:
         for row in islice(waiting, room):

@@ -58,6 +58,7 @@ def whole_iteration(
     shared: bool,
     start_copy: bool,
     drop: bool,
+    passes: int,
     reward_seconds: float,
     iterations: int,
     first: int,
@@ -123,19 +124,21 @@ def training_parts(
     ranks: int,
     budget: int,
     start_copy: bool,
+    passes: int = 1,
 ) -> dict[str, float]:
     """Seconds of `RLModule.training_step`: log π_i of all minibatches but the first, a forward
-    and a backward pass over each, a step, and the distance to the start over one.
+    and a backward pass over each, a step, and the distance to the start over one; `passes` times
+    as many minibatches.
     """
     forward = work.forward(tokens, pairs) / ranks / costs.forward_rate
-    read_again = minibatches - 1 + start_copy
+    read_again = passes * minibatches - 1 + start_copy
     micro_batches = max(1, math.ceil(tokens / ranks / minibatches / budget))
     exchanged = costs.exchange_step + micro_batches * costs.exchange_micro_batch
     return {
         "reference": forward * read_again / minibatches,
-        "learning": work.learn(tokens, pairs) / ranks / costs.learn_rate,
-        "optimizer": minibatches * costs.optimizer_step,
-        "between devices": minibatches * exchanged,
+        "learning": passes * work.learn(tokens, pairs) / ranks / costs.learn_rate,
+        "optimizer": passes * minibatches * costs.optimizer_step,
+        "between devices": passes * minibatches * exchanged,
     }
 
 

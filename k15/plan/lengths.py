@@ -34,8 +34,10 @@ class Group:
 class Lengths(Protocol):
     """A group for each number."""
 
-    about: str
-    """One line for people."""
+    @property
+    def about(self) -> str:
+        """One line for people."""
+        ...
 
     def group(self, number: int, samples: int) -> Group:
         """The same for the same number."""

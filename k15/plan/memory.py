@@ -83,13 +83,15 @@ def memory_of(
     computed_bytes: int,
     start_copy: bool = False,
     optimizer_on_cpu: bool = False,
+    muon: bool = False,
 ) -> Memory:
     """Of what `counts` counts, which tensor parallel devices have divided already.
 
     `weight_bytes` are those of a weight in memory, `computed_bytes` those of a number in the
-    arithmetic. `start_copy` is that of `module.kl_to_start`.
+    arithmetic. `start_copy` is that of `module.kl_to_start`. Muon keeps one moment of hidden
+    matrices.
     """
-    always = resident(counts, placement, weight_bytes, start_copy, optimizer_on_cpu)
+    always = resident(counts, placement, weight_bytes, start_copy, optimizer_on_cpu, muon)
     gathered = gathering(counts, placement, computed_bytes)
     learning = always | {
         "activations": micro_batch.kept,
@@ -112,15 +114,17 @@ def resident(
     weight_bytes: int,
     start_copy: bool,
     optimizer_on_cpu: bool,
+    muon: bool,
 ) -> Rows:
     """Of a rank, whatever it does; an adapter is float32 whatever the weights are."""
     trained_bytes = FLOAT32 if counts.adapter else weight_bytes
     trained, frozen = counts.trained / placement.shards, counts.frozen / placement.shards
     optimizer = 2 * FLOAT32 + (FLOAT32 if trained_bytes < FLOAT32 else 0)
+    saved = FLOAT32 * counts.hidden / placement.shards if muon else 0.0
     rows = {
         "weights": trained * trained_bytes + frozen * weight_bytes,
         "gradients": trained * trained_bytes,
-        "optimizer": 0.0 if optimizer_on_cpu else trained * optimizer,
+        "optimizer": 0.0 if optimizer_on_cpu else trained * optimizer - saved,
     }
     if start_copy:
         rows["weights at the start"] = trained * trained_bytes

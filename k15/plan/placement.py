@@ -8,7 +8,7 @@ from typing import Any
 
 from k15.config.errors import ConfigError
 
-SHARDS = ("fsdp", "modelparallel")
+SHARDS = ("fsdp", "modelparallel", "sharded")
 """Parts of the names of strategies that spread the weights."""
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from k15.callbacks.memory import resident
 from k15.config.errors import ConfigError
 from k15.models.layouts.base import Layout
 from k15.plan import calibrate
@@ -39,6 +40,10 @@ class Prediction:
     micro_batch: str
     costs: Costs | None
     iteration: Iteration | None
+    rehearsed: float | None = None
+    """Bytes that this process grew by while it measured its speed: what the allocator and libraries
+    keep on a CPU is in it.
+    """
 
     @property
     def fits(self) -> bool | None:
@@ -50,7 +55,9 @@ def predict(subject: Subject, *, with_time: bool = True) -> Prediction:
     """Memory, and the time where that is asked for."""
     layout = subject.layout()
     examples = subject.largest(layout)
+    before = resident()
     costs = costs_of(subject, layout, examples) if with_time else None
+    grown = resident() - before
     return Prediction(
         stage=subject.config.choices.stage,
         model=subject.options.choices.shape or subject.config.model.get("path") or "built in",
@@ -64,6 +71,7 @@ def predict(subject: Subject, *, with_time: bool = True) -> Prediction:
         micro_batch=f"{few_words(examples)}, {layout.name}",
         costs=costs,
         iteration=None if costs is None else iteration(subject, costs, layout),
+        rehearsed=grown if with_time and subject.device.measured else None,
     )
 
 
@@ -78,6 +86,7 @@ def memory(subject: Subject, layout: Layout, examples: Sequence[Example]) -> Mem
         computed_bytes=subject.computed.itemsize,
         start_copy=subject.start_copy,
         optimizer_on_cpu=subject.optimizer_on_cpu,
+        muon=subject.muon,
     )
 
 
@@ -110,7 +119,7 @@ def costs_of(subject: Subject, layout: Layout, examples: Sequence[Example]) -> C
         layout,
         subject.work(),
         slots=subject.slots,
-        context=max(example.length for example in subject.examples()),
+        context=subject.longest_drawn,
         fast_norms=subject.fast_norms,
         computing=subject.computing,
         tokens_per_chunk=subject.config.tokens_per_chunk,
@@ -129,7 +138,7 @@ def computed_costs(subject: Subject) -> Costs:
         subject.placement,
         weight_bytes=subject.dtype.itemsize,
         computed_bytes=subject.computed.itemsize,
-        bytes_per_position=engine.bytes_per_position,
+        bytes_per_position=subject.bytes_per_position,
         own_weights=engine.kind != "transformers" or engine.copy,
     )
 
@@ -145,12 +154,13 @@ def iteration(subject: Subject, costs: Costs, layout: Layout) -> Iteration:
         costs,
         subject.work(),
         ranks=subject.placement.ranks,
-        engines=options.servers or subject.placement.ranks,
+        engines=subject.engines,
         slots=subject.slots,
         budget=subject.budget(),
         shared=layout.name == "shared",
         start_copy=subject.start_copy,
         drop=bool(subject.config.module.get("drop_zero_advantage", True)),
+        passes=int(subject.config.module.get("passes", 1)),
         reward_seconds=options.reward_seconds,
         iterations=options.iterations,
         first=options.first_iterations if plan.cut_unfinished or plan.segment_tokens else 0,

@@ -69,6 +69,8 @@ def memory_lines(found: Prediction) -> Iterator[str]:
     if found.available is not None:
         says = "fits into" if found.fits else "DOES NOT FIT into"
         yield f"{says} {found.available / GIB:,.1f} GiB ({found.device.name}, without the margin)"
+    if found.rehearsed is not None:
+        yield f"grew by {found.rehearsed / GIB:.3f} GiB while it measured its speed, all counted"
     yield f"most while {found.memory.fullest}: {most}; less with {LOWER.get(most, 'other sizes')}"
 
 
@@ -101,7 +103,8 @@ def speed_lines(found: Prediction, costs: Costs) -> Iterator[str]:
     yield f"speeds of one rank ({found.device.source}):"
     yield (
         f"  decode step {1e3 * costs.decode_step:,.3g} ms + {1e6 * costs.decode_row:,.3g} us per "
-        f"response + {1e9 * costs.decode_position:,.3g} ns per position"
+        f"response + {1e9 * costs.decode_position:,.3g} ns per position; beside it "
+        f"{1e3 * costs.request:,.3g} ms per response, {1e3 * costs.prompt:,.3g} ms per prompt"
     )
     yield (
         f"  prefill {costs.prefill_rate:.3g}, forward {costs.forward_rate:.3g}, learning "
@@ -120,6 +123,7 @@ def values(found: Prediction) -> dict[str, Any]:
         "device": asdict(found.device),
         "placement": asdict(found.placement),
         "memory_bytes": {**found.memory.phases, "peak": found.memory.peak},
+        "rehearsed_bytes": found.rehearsed,
         "available_bytes": found.available,
         "fits": found.fits,
         "lengths": found.lengths,

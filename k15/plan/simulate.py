@@ -127,8 +127,9 @@ class Rank:
     def sample(self, number: int, seed: int | None) -> int:
         """Which of a group's samples a request is: the collector tells them apart by seeds."""
         if number not in self.samples_of:
-            seeds = {seed_of(self.plan.seed, number, r): r for r in range(self.samples)}
-            self.samples_of[number] = {**seeds}
+            self.samples_of[number] = {
+                seed_of(self.plan.seed, number, r): r for r in range(self.samples)
+            }
         return self.samples_of[number][seed]
 
     def rewarded(self, group: RolloutGroup) -> RolloutGroup:

@@ -116,6 +116,12 @@ class Subject:
         nodes = (self.config.get("callbacks") or {}).values()
         return any(str((node or {}).get("_target_")).endswith(".OptimizerOnCpu") for node in nodes)
 
+    @property
+    def muon(self) -> bool:
+        """Whether it is Muon for hidden matrices."""
+        node = self.config.get("optimizer") or {}
+        return str(node.get("_target_")).endswith(".muon")
+
     def layout(self) -> Layout:
         """How sequences go through the model."""
         policy = TextOnly(self.model, fast_norms=False)
@@ -152,30 +158,53 @@ class Subject:
             return [alone]
         return [drawn[i] for i in plans[sizes.index(max(sizes))]]
 
+    @property
+    def engine_kind(self) -> str:
+        """What the devices of the training sample with: transformers, vllm, or none of its own."""
+        node = self.config.get("engine")
+        name = str(node._target_).rpartition(".")[2] if self.samples and node else ""
+        return {"TransformersEngine": "transformers", "VLLMEngine": "vllm"}.get(name, "none")
+
+    @property
+    def engines(self) -> int:
+        """How many engines there are, `slots` in each."""
+        node = self.config.get("engine") or {}
+        servers = node.get("replicas", 0) + len(node.get("urls") or ())
+        return self.options.servers or servers or self.placement.ranks
+
     def engine(self) -> Engine:
         """What the configuration samples with on the devices of the training."""
         node = self.config.get("engine")
-        if not self.samples or node is None or self.options.servers:
+        kind = self.engine_kind
+        if kind == "none" or self.options.servers:
             return Engine(kind="none")
-        target, cache = str(node._target_), node.get("cache_gib")
-        vllm = target.startswith("k15.engines.vllm.")
-        if not vllm and not target.endswith(".TransformersEngine"):
-            return Engine(kind="none")
-        text = divided(self.of, self.placement.tensor).get_text_config()
-        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-        each = 2 * heads * head_size(text) * self.computed.itemsize
-        longest = max(example.length for example in self.examples())
+        cache = node.get("cache_gib")
+        longest = self.longest_drawn
         possible = self.lengths.group(0, 1).prompt + self.longest
         return Engine(
-            kind="vllm" if vllm else "transformers",
-            copy=bool(node.get("copy")),
+            kind=kind,
+            copy=bool(node.get("copy")) or self.placement.sharded,
             slots=self.slots,
             positions=capacity(longest - 1, possible - 1),
-            bytes_per_position=each * text.num_hidden_layers,
+            bytes_per_position=self.bytes_per_position,
             cache_bytes=None if cache is None else cache * GIB,
-            vocabulary=text.vocab_size,
+            vocabulary=self.text.vocab_size,
             number_bytes=self.computed.itemsize,
         )
+
+    @property
+    def longest_drawn(self) -> int:
+        """Tokens of the longest sequence that is looked at, its prompt included."""
+        samples = self.parts["sizes"].samples_per_problem if self.samples else 1
+        groups = [self.lengths.group(n, samples) for n in range(SAMPLED)]
+        return max(group.prompt + max(group.responses) for group in groups)
+
+    @property
+    def bytes_per_position(self) -> int:
+        """Keys and values of a token in all layers, of one of the devices that share them."""
+        text = divided(self.of, self.placement.tensor).get_text_config()
+        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+        return 2 * heads * head_size(text) * text.num_hidden_layers * self.computed.itemsize
 
     def part(self) -> Counts:
         """The weights of one of the devices that share each layer."""

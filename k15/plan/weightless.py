@@ -87,9 +87,8 @@ def freeze(model: nn.Module, module: Any) -> None:
 
 def dtype_of(name: str, of: ModelConfig) -> torch.dtype:
     """The number type that `model.dtype` means."""
-    if name == "auto":
-        return of.dtype or torch.float32
-    return getattr(torch, name)
+    named = (of.dtype or torch.float32) if name == "auto" else name
+    return named if isinstance(named, torch.dtype) else getattr(torch, named)
 
 
 def shorter(of: ModelConfig, layers: int) -> ModelConfig:
@@ -136,8 +135,9 @@ class TextOnly(Policy):
     """A policy for what needs no tokenizer: tokens go in, pictures do not."""
 
     def __init__(self, model: Any, *, fast_norms: bool) -> None:
-        self.model = model
+        self.model, self.fast_norms, self.streamed = model, fast_norms, False
         self.tokenizer = SimpleNamespace(pad_token_id=0)
+        self.placeholders = SimpleNamespace(id=None)  # type: ignore[assignment]
         if fast_norms:
             write_out_norms(model)
 

@@ -135,13 +135,14 @@ class Ranks(Alone):
     def _store(self, host: bool = False) -> Any:
         from torch.distributed import PrefixStore, TCPStore
 
+        listener = os.environ.get(LISTENER) if host else None
         store = TCPStore(
             self.place.address,
             self.place.port,
             is_master=host,
             timeout=timedelta(seconds=max(STARTING, self.seconds)),
             wait_for_workers=False,
-            master_listen_fd=int(os.environ[LISTENER]) if host and LISTENER in os.environ else None,
+            master_listen_fd=None if listener is None else int(listener),
         )
         return PrefixStore("k15", store)
 
@@ -157,8 +158,8 @@ def together(seconds: float, accelerator: str) -> Iterator[Alone]:
     if place.world == 1:
         yield Alone()
         return
-    signal.signal(signal.SIGTERM, leave)
     ranks = Ranks(place, seconds, on_gpus=accelerator != "cpu")
+    signal.signal(signal.SIGTERM, leave)  # until here it ends at once: no handler is heard in torch
     try:
         yield ranks
     except BaseException as error:

@@ -55,7 +55,7 @@ def cut_layers(model: nn.Module, mesh: DeviceMesh) -> list[nn.Module]:
         how = plan.get(re.sub(r"\.\d+\b", ".*", name))
         if how == WHOLE:
             whole.append(module)
-        elif how in STYLES and not is_tied(model, module):
+        elif how is not None and how in STYLES and not is_tied(model, module):
             parallelize_module(module, mesh, STYLES[how]())
     return whole
 

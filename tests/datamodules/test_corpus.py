@@ -17,7 +17,7 @@ from k15.datamodules.stream import Phase
 from k15.models.layouts.base import expanded_length
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
-from k15.problems.documents.source import Corpus
+from k15.problems.documents.source import Corpus, Refusal
 from k15.problems.documents.templated import Facts, Quotes
 from k15.problems.documents.worked import WorkedProblems
 from k15.problems.mixture import union
@@ -208,3 +208,28 @@ def test_phases_are_checked(phase: dict, reason: str) -> None:
 def test_a_corpus_without_sources_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"corpus\.sources is empty"):
         Corpus({})
+
+
+class Broken(Letters):
+    """Every `one_in`-th document is a refusal."""
+
+    def __init__(self, one_in: int, number: int) -> None:
+        super().__init__("a", number, 10)
+        self.one_in = one_in
+
+    def read(self, first: int = 0, split: str = "train", turn: int = 0):
+        for number, item in super().read(first, split, turn):
+            broken = number % self.one_in == 0
+            yield number, Refusal(item.id, "missing picture", "gone.png") if broken else item
+
+
+def test_broken_documents_are_counted_and_too_many_end_the_run() -> None:
+    phases = {"one": Phase(tokens=1280, sequence_tokens=32, weights={"a": 1.0})}
+    settings = {"phases": phases, "tokens_per_batch": 64, "held_out_documents": 1}
+    made = data({"a": Broken(40, 300)}, max_refused=0.05, **settings)
+    list(made.train_dataloader())
+    read = made.stream.counts.documents["a"] + 4  # numbers 0, 40, 80 and 120 are broken
+    assert made.stream.counts.refused == {"a: missing picture": 4} and 120 < read <= 160
+    made = data({"a": Broken(10, 300)}, max_refused=0.05, **settings)
+    with pytest.raises(ConfigError, match=r"documents cannot be used:\n  a/0-0: gone\.png"):
+        list(made.train_dataloader())

@@ -78,9 +78,14 @@ def test_it_goes_on_where_it_was_left(after: int):
 
 def test_a_document_that_is_gone_is_named():
     mixture = Mixture({"a": Letters("a", 9)})
-    assert mixture.again("a", 0, 8).id == "0-8"
+    found = mixture.again({("a", 0, 8), ("a", 0, 3), ("a", 1, 5)})
+    assert {place: item.id for place, item in found.items()} == {
+        ("a", 0, 8): "0-8",
+        ("a", 0, 3): "0-3",
+        ("a", 1, 5): "1-5",
+    }
     with pytest.raises(ConfigError, match=r"corpus\.sources\.a: document 9 is not there any more"):
-        mixture.again("a", 0, 9)
+        mixture.again({("a", 0, 3), ("a", 0, 9)})
 
 
 def test_weights_are_checked():

@@ -19,7 +19,7 @@ def packed(lengths: list[int], capacity: int, most_open: int) -> list[list[int]]
         if full := packer.add(piece(number, length), capacity):
             closed.append(full)
     while packer.open:
-        closed.append(packer.close())
+        closed.append(packer.close(capacity))
     return [[one.length for one in pieces] for pieces in closed]
 
 
@@ -38,3 +38,10 @@ def test_every_piece_once_within_the_budget_and_little_is_left():
     assert sorted(length for pack in packs for length in pack) == sorted(lengths)
     assert all(sum(pack) <= 256 for pack in packs)
     assert 1 - sum(lengths) / (256 * len(packs)) < 0.03
+
+
+def test_a_pack_that_was_begun_under_a_larger_budget_waits_for_it():
+    packer = Packer(most_open=1)
+    packer.add(piece(0, 15), 20)
+    assert packer.add(piece(1, 5), 10) is None and packer.close(10)[0].length == 5
+    assert packer.close(10) is None and packer.close(20)[0].length == 15

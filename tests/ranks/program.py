@@ -20,7 +20,8 @@ def main(seconds: str, steps: str, fault: str = "") -> None:
         rank = here.place.rank
         mine = int(steps) if rank == 0 else -1
         decided = here.first_decides(lambda: [mine], before=print)
-        print(f"rank {rank} is process {os.getpid()}", flush=True)
+        sys.stdout.write(f"rank {rank} is process {os.getpid()}\n")  # print writes twice
+        sys.stdout.flush()
         for step in range(decided):
             if rank == 1 and step == 20 and fault:
                 globals()[fault]()

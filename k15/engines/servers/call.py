@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from k15.engines.protocol import Completion, Request, Sampling
+from k15.engines.protocol import Completion, Request, Sampling, seed_of
 from k15.engines.servers.fleet import Fleet
 from k15.engines.servers.ticket import Ticket
 from k15.engines.servers.wire import picture_to
@@ -153,6 +154,8 @@ class Call:
                 if request is END:
                     self.requests = iter(())
                 return
+            if request.seed is None:  # a server does not know its place in this call
+                request = replace(request, seed=seed_of(self.sampling.seed, self._pulled))
             ticket = Ticket(self._pulled, request, group=self.groups.of(request))
             self._pulled += 1
             with self.fleet.changed:

@@ -10,7 +10,6 @@ import ctypes
 import inspect
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -34,8 +33,7 @@ def main() -> None:
     spec = json.loads(first_line() or "{}")
     if not spec or os.getppid() != parent:
         return
-    watch = threading.Thread(target=end_with_parent, args=(spec.get("folder"),), daemon=True)
-    watch.start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     try:
         server = Server(maker(spec), spec["model"])
@@ -56,12 +54,12 @@ def first_line() -> bytes:
         return given.readline()
 
 
-def end_with_parent(folder: str | None) -> None:
-    """Standard input has ended: nobody needs this process, or its files."""
+def end_with_parent() -> None:
+    """Standard input has ended: nobody needs this process. (Where a fork of the trainer still has
+    its end open, PR_SET_PDEATHSIG does it, which ends a stopped process, too.)
+    """
     while os.read(0, 1):
         pass
-    if folder:
-        shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import inspect
 import secrets
-import shutil
-import tempfile
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -23,6 +21,9 @@ from k15.engines.servers.connection import KINDS, Connection
 from k15.engines.servers.fleet import Fleet, Patience
 from k15.engines.servers.member import Member
 from k15.engines.servers.members import Given, Started
+from k15.engines.servers.process import Folder
+from k15.engines.servers.registry import open_registry
+from k15.engines.servers.roster import Roster
 from k15.engines.weightless import description, write_policy
 from k15.progress import waiting_for
 from k15.ranks.place import place_of
@@ -40,10 +41,14 @@ class ServedEngine(RolloutEngine):
 
     `devices` are the values of CUDA_VISIBLE_DEVICES of those it starts. `token` is what given ones
     ask for. `route` brings weights to servers. `context` is the longest prompt and response in
-    tokens; None: the model's own. Of several ranks each starts servers of its own, and has its part
+    tokens; None: the model's own. `registry` (file, etcd) at a folder (None: that of the run) or
+    URL says which servers there are, and has others join; with etcd or one that is named there may
+    be none at first. Of several ranks each starts servers of its own, and has its part
     of the urls. Raises ConfigError if there are no servers, or for what a server says that cannot
     start.
     """
+
+    beside_training = True
 
     def __init__(
         self,
@@ -58,11 +63,16 @@ class ServedEngine(RolloutEngine):
         route: Route | None = None,
         patience: Patience | None = None,
         context: int | None = None,
+        registry: str | None = "file",
+        registry_at: str | None = None,
+        run_dir: str | Path | None = None,
     ) -> None:
-        check_servers(replicas, urls, devices)
+        check_servers(replicas, urls, devices, registry_at)
+        at = registry_at or (run_dir and f"{run_dir}/servers")
+        opened = open_registry(registry, at)
         self.policy, self.context = policy, context or policy.context
         self.fleet = Fleet(route or HostMemory(), patience or Patience())
-        self.folder: Path | None = None
+        self.folder: Folder | None = None
         self.call: Call | None = None
         self.answers: Generator[Completion] | None = None
         self.groups = Groups()
@@ -76,7 +86,10 @@ class ServedEngine(RolloutEngine):
         place = place_of()
         given = [Given(url, self.fleet, self.connect, description(policy)) for url in urls]
         started = self._started(serves, dict(settings or {}), replicas, devices)
+        self.roster = None if opened is None else Roster(self.fleet, opened, self._joining)
         try:
+            if self.roster is not None:
+                self.roster.start()
             self.fleet.add([*started, *given[place.rank :: place.world]])
             self._wait_for_servers()
         except BaseException:
@@ -120,9 +133,15 @@ class ServedEngine(RolloutEngine):
     def close(self) -> None:
         """End the servers that were started, let go of the others."""
         self._end_call()
+        if self.roster is not None:
+            self.roster.end()
         self.fleet.close()
         if self.folder is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.remove()
+
+    def _joining(self, url: str) -> Member:
+        """A server that has entered itself in the registry."""
+        return Given(url, self.fleet, self.connect, description(self.policy), certain=False)
 
     def _started(
         self, serves: str, settings: dict[str, Any], replicas: int, devices: Sequence[str]
@@ -130,14 +149,14 @@ class ServedEngine(RolloutEngine):
         """Servers of ours, not yet running."""
         if not replicas:
             return []
-        self.folder = Path(tempfile.mkdtemp(prefix="k15-servers-"))
+        self.folder = Folder()
         if "policy" in inspect.signature(import_target(serves)).parameters:
-            write_policy(self.policy, self.folder)
+            write_policy(self.policy, Path(self.folder.path))
         token = secrets.token_hex(16)
         spec = {
             "engine": serves,
             "settings": settings,
-            "folder": str(self.folder),
+            "folder": self.folder.path,
             "threads": torch.get_num_threads(),
             "model": description(self.policy),
             "token": token,
@@ -149,10 +168,17 @@ class ServedEngine(RolloutEngine):
         ]
 
     def _wait_for_servers(self) -> None:
-        """Until all answer; each has its deadline."""
+        """Until all that are expected answer, each of which has its deadline, and one at least."""
         fleet = self.fleet
+        what = "a server to join (engine.registry_at, engine.patience.start)"
+
+        def there() -> bool:
+            expected = [member for member in fleet.members if member.expected]
+            return all(m.serving for m in expected or fleet.members) and bool(fleet.members)
+
         with fleet.changed, waiting_for("the servers to start"):
-            fleet.wait_for(lambda: all(member.serving for member in fleet.members), None, "")
+            deadline = None if fleet.members else fleet.patience.start
+            fleet.wait_for(there, deadline, what)
 
     def _end_call(self) -> None:
         """Of somebody who did not take all completions: the servers are told."""
@@ -170,9 +196,11 @@ class ServedEngine(RolloutEngine):
             yield request
 
 
-def check_servers(replicas: int, urls: Sequence[str], devices: Sequence[str]) -> None:
+def check_servers(
+    replicas: int, urls: Sequence[str], devices: Sequence[str], registry_at: str | None
+) -> None:
     """Raises ConfigError for numbers and addresses that cannot be meant."""
-    if replicas < 0 or (not replicas and not urls):
+    if replicas < 0 or not (replicas or urls or registry_at):
         raise ConfigError(
             f"engine.replicas={replicas}, engine.urls={list(urls)}: nobody generates; take at "
             "least one server"

@@ -34,6 +34,10 @@ NUMBERS = count(1)
 class Member(threading.Thread):
     """`model` is what the server must say of its model. Subclasses say how to come to a server."""
 
+    started_here = False
+    expected = True
+    """Whether the run begins when it is there, and not before."""
+
     def __init__(self, name: str, fleet: Fleet, model: Mapping[str, Any]) -> None:
         super().__init__(name=name, daemon=True)
         self.fleet, self.model = fleet, dict(model)
@@ -250,7 +254,8 @@ class Member(threading.Thread):
         if self.fleet.closing:
             return
         self.losses, self.lost = self.losses + 1, self.lost + 1
-        logger.warning(what)
+        if self.served or self.losses == 1:  # else it has never been there: said once
+            logger.warning(what)
         self.judge(what)
         with self.fleet.changed:
             pause = min(0.25 * 2**self.losses, LONGEST_PAUSE) if self.losses > 1 else 0.0

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 class Started(Member):
     """A process of ours, started again when it is lost; `spec` is `child`'s, `device` a GPU."""
 
+    started_here = True
+
     def __init__(
         self,
         name: str,
@@ -62,7 +64,7 @@ class Started(Member):
 
 class Given(Member):
     """A server at a URL that somebody else starts; it may come and go. `certain`: the user has
-    named it, so that what it refuses is the user's to mend.
+    named it, so that it has to be there, and what it refuses is the user's to mend.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class Given(Member):
         certain: bool = True,
     ) -> None:
         super().__init__(url, fleet, model)
-        self.url, self.connect, self.certain = url, connect, certain
+        self.url, self.connect, self.expected = url, connect, certain
 
     def reach(self) -> Connection:
         """Whether anybody is there shows at the first message."""
@@ -84,7 +86,7 @@ class Given(Member):
         """By a wrong token, or because it serves another run: at first that is an error, later,
         when it has come back, others may have been faster.
         """
-        if self.certain and not self.served:
+        if self.expected and not self.served:
             return ConfigError(f"engine.urls: {refusal}")
         return Lost(str(refusal))
 

@@ -24,6 +24,26 @@ GRACE = 5.0  # seconds to end in
 LAST_WORDS = 0.3  # seconds that a server may have left, which has closed its connections
 
 
+SWEEP = 'read -r _; rm -rf "$0" || { sleep 1; rm -rf "$0"; }'
+
+
+class Folder:
+    """A temporary one, which is gone when this process has ended, however it does."""
+
+    def __init__(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="k15-servers-")
+        self._sweeper = subprocess.Popen(
+            ["/bin/sh", "-c", SWEEP, self.path],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+
+    def remove(self) -> None:
+        """Now."""
+        self._sweeper.communicate()
+
+
 class Process:
     """`spec` is what `k15.engines.servers.child` reads; started by the thread that makes it, which
     has to live as long as the server.

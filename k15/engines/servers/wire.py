@@ -61,6 +61,8 @@ def request_to(number: int, request: Request, pictures: Sequence[str]) -> Json:
         "tokens": request.tokens,
         "max_new_tokens": request.max_new_tokens,
         "seed": request.seed,
+        "temperature": request.temperature,
+        "top_p": request.top_p,
         "images": pictures,
     }
 
@@ -71,6 +73,8 @@ def request_from(fields: Mapping[str, Any], pictures: Mapping[str, Image]) -> Re
         tokens=tuple(fields["tokens"]),
         max_new_tokens=fields["max_new_tokens"],
         seed=fields["seed"],
+        temperature=fields["temperature"],
+        top_p=fields["top_p"],
         images=[pictures[key] for key in fields["images"]],
     )
 

@@ -13,18 +13,20 @@ import torch
 from torch import Tensor
 
 from k15.config.errors import ConfigError
-from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
-from k15.engines.requests import check_request, forbidden_tokens
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, Scored
+from k15.engines.requests import check_example, check_request, forbidden_tokens
 from k15.engines.vllm.build import refusal, settings_of
 from k15.engines.vllm.call import Call
 from k15.engines.vllm.guest import check_installed
 from k15.engines.vllm.local import LocalVLLM
+from k15.engines.vllm.scoring import scored
 from k15.engines.vllm.translation import Translator
 from k15.progress import waiting_for
 from k15.weights.full import full_weights
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
+    from k15.types import Example
 
 
 class VLLMEngine(RolloutEngine):
@@ -110,6 +112,17 @@ class VLLMEngine(RolloutEngine):
         )
         self.answers = self.call.completions()
         return self.answers
+
+    def score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        """In one call, side by side; a call that is still open ends here."""
+        if self.vllm is None:
+            raise RuntimeError("engine=vllm has no weights: the last ones could not be loaded")
+        self._end_call()
+        for index, example in enumerate(examples):
+            tokens = example.prompt_tokens + example.response_tokens
+            length = self.policy.length(tokens, example.images) + 1  # the token that vLLM adds
+            check_example(index, example, length, self.context)
+        yield from scored(self.vllm.llm, examples, self.slots)
 
     def stop(self) -> None:
         """End the newest call of `generate`: unfinished responses come back as they stand."""

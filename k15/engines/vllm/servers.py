@@ -7,6 +7,7 @@ those of `engine=vllm`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from k15.config.errors import ConfigError
@@ -36,6 +37,9 @@ class VLLMServers(ServedEngine):
         route: Route | None = None,
         patience: Patience | None = None,
         slots: int = 256,
+        registry: str | None = "file",
+        registry_at: str | None = None,
+        run_dir: str | Path | None = None,
         context: int | None = None,
         cache_gib: float | None = 1.0,
         images: int = 1,
@@ -65,4 +69,7 @@ class VLLMServers(ServedEngine):
             route=route,
             patience=patience,
             context=context,
+            registry=registry,
+            registry_at=registry_at,
+            run_dir=run_dir,
         )

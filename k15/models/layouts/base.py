@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from k15.types import Example, PackedBatch
+from k15.types import Example, Pack, PackedBatch
 
 if TYPE_CHECKING:
     from k15.models.policy import Expanded, Policy
@@ -122,3 +122,10 @@ def check_prompts(examples: Sequence[Example]) -> None:
             "an example has an empty prompt: nothing predicts its first response token; "
             "put the begin-of-sequence token, or a document's first token, into the prompt"
         )
+
+
+def unpacked(examples: Sequence[Example | Pack]) -> list[Example]:
+    """The sequences that attend to themselves alone."""
+    return [
+        one for item in examples for one in (item.examples if isinstance(item, Pack) else (item,))
+    ]

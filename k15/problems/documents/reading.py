@@ -97,6 +97,7 @@ def side_of(item: Item, one_in: int = HELD_OUT_ONE_IN) -> Split:
 KINDS = {
     "no such file": "missing picture",
     "pixels; scale": "picture too large",
+    "exceeds limit": "picture too large",  # Pillow's own
     "cannot be read as a picture": "broken picture",
     "places for pictures": "places and pictures differ",
     "names picture": "places and pictures differ",

@@ -53,8 +53,8 @@ def tensor_of(piece: Piece, content: bytearray | memoryview) -> Tensor:
         )
     dtype = getattr(torch, piece.dtype)
     if not piece.size:
-        return torch.empty(*piece.shape, dtype=dtype)
-    return torch.frombuffer(content, dtype=dtype).reshape(*piece.shape)
+        return torch.empty(tuple(piece.shape), dtype=dtype)
+    return torch.frombuffer(content, dtype=dtype).reshape(tuple(piece.shape))
 
 
 def pieces_of(offer: Any) -> list[Piece]:

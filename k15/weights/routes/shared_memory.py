@@ -21,7 +21,7 @@ def received(offer: Offer, body: BinaryIO) -> Iterator[tuple[str, Tensor]]:
     Raises WrongWeights if the memory is not there or is shorter than the offer says.
     """
     pieces = pieces_of(offer)
-    end = max((piece.start + piece.size for piece in pieces), default=0)
+    end = max((piece.start + piece.size for piece in pieces if piece.size), default=0)
     try:
         with open(str(offer["file"]), "rb") as file:
             size = os.fstat(file.fileno()).st_size
