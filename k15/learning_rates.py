@@ -1,15 +1,22 @@
-"""Learning rates go with the model: by stage, checked before any weight is loaded."""
+"""Learning rates go with the model: by stage and by part, checked before any weight is loaded."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from k15.config.errors import ConfigError
 
 Rate = float | Mapping[str, float]
-"""A number; or one by what is trained, `weights` or `adapter` (LoRA), or by what the model reads,
-`text` or `image` (text with pictures).
+"""A number; or one by what is trained, `weights` or `adapter` (LoRA); or by what the model reads,
+`text` or `image` (text with pictures); or one for each part of a vision-language model, `vision`,
+`projector` and `language`, where 0 freezes a part and the projector goes with the vision tower
+unless it is named.
 """
-KINDS = ("weights", "adapter", "text", "image")
+Part = Literal["vision", "projector", "language"]
+PARTS: tuple[Part, ...] = get_args(Part)
+KINDS = ("weights", "adapter", "text", "image", *PARTS)
+Trained = str | Sequence[str]
+"""all; vision, which is the tower with its projector; projector; language; or several of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,10 +28,16 @@ class LearningRates:
     """
 
     pretrain: float | dict[str, float]
+    pretrain_text: float | dict[str, float]
+    pretrain_vision: float | dict[str, float]
+    pretrain_joint: float | dict[str, float]
+    cooldown: float | dict[str, float]
+    long_context: float | dict[str, float]
     align: float | dict[str, float]
     vision: float | dict[str, float]
     joint: float | dict[str, float]
     sft: float | dict[str, float]
+    long_cot_sft: float | dict[str, float]
     reward_model: float | dict[str, float]
     cot_reward_model: float | dict[str, float]
     rl: float | dict[str, float]
@@ -67,3 +80,34 @@ def rate_for(rate: Rate, kinds: Iterable[str]) -> float:
             f"module.learning_rate={dict(rate)}: give one number, or one for {' or '.join(kinds)}"
         )
     return float(found[0])
+
+
+def rates_by_part(rate: Rate, kinds: Iterable[str], train: Trained = "all") -> dict[Part, float]:
+    """The learning rates of the parts that are trained, which are those that `train` names but for
+    those with a rate of 0 of their own.
+
+    Raises ConfigError as `rate_for` does, for a part that `train` does not know, and for rates by
+    part that leave one out.
+    """
+    trained = trained_parts(train)
+    if not (isinstance(rate, Mapping) and rate.keys() & {*PARTS}):
+        return dict.fromkeys(trained, rate_for(rate, kinds))
+    rates = {"projector": rate.get("vision"), **rate}
+    if rates.keys() != {*PARTS} or None in rates.values():
+        raise ConfigError(
+            f"module.learning_rate={dict(rate)}: give one for each of {', '.join(PARTS)} and "
+            "nothing else; 0 freezes a part"
+        )
+    return {part: float(rates[part]) for part in trained if rates[part]}  # type: ignore[arg-type]
+
+
+def trained_parts(train: Trained) -> list[Part]:
+    """The parts that `train` names; raises ConfigError for others."""
+    named = {train} if isinstance(train, str) else {*train}
+    if not named or named - {"all", *PARTS}:
+        raise ConfigError(
+            f"module.train={train!r}: choose all, {', '.join(PARTS)}, or a list of these"
+        )
+    if "vision" in named:
+        named.add("projector")
+    return [part for part in PARTS if {part, "all"} & named]

@@ -8,7 +8,8 @@ are, and results do not depend on it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
@@ -51,6 +52,23 @@ class Shard:
             sums[least] += costs[place]
         return [sorted(part) for part in parts]
 
+    def apart(self, seconds: float) -> Shard:
+        """The same part, for another thread: what it gathers does not meet what this one does. All
+        ranks have to call; `seconds` are the new process group's timeout.
+        """
+        if self.world == 1:
+            return self
+        from torch import distributed
+
+        ranks = distributed.get_process_group_ranks(self.group)
+        group = distributed.new_group(
+            ranks,
+            timeout=timedelta(seconds=seconds),
+            backend="gloo",
+            use_local_synchronization=True,
+        )
+        return replace(self, group=group)
+
     def gathered(self, item: Item) -> list[Item]:
         """The items of all ranks, in their order; all of them have to call. What can be pickled.
 
@@ -76,7 +94,7 @@ class Shard:
 def shard_of(trainer: Trainer | None) -> Shard:
     """The part of the data that this process of a Trainer has, which must have been set up.
 
-    Ranks that hold parts of one copy of the model (tensor parallel) have the same data.
+    Ranks that compute layers together (tensor parallel) have the same data.
     """
     strategy = None if trainer is None else trainer.strategy
     found = getattr(strategy, "distributed_sampler_kwargs", None)
@@ -85,3 +103,8 @@ def shard_of(trainer: Trainer | None) -> Shard:
     mesh = getattr(strategy, "device_mesh", None)
     group = None if mesh is None else mesh["data_parallel"].get_group()
     return Shard(rank=found["rank"], world=found["num_replicas"], group=group)
+
+
+def everyone(trainer: Trainer | None) -> Shard:
+    """The part of this process where each can work by itself, as all can that have an engine."""
+    return Shard() if trainer is None else Shard(trainer.global_rank, trainer.world_size)

@@ -10,7 +10,7 @@ response.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -171,6 +171,17 @@ class Experience:
     """The complete groups that this iteration hands out, scored, oldest first."""
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Figures of the rollout and reward phases, by TensorBoard name."""
+    version: int | None = None
+    """Of the weights that sampled its newest segments, where these are not π_i's."""
+    wait_for_next: Callable[[], None] | None = None
+    """Waits for the next iteration's, which is being collected meanwhile, or raises what has ended
+    that; None: nobody is using the engine.
+    """
+
+    @property
+    def sampled_by(self) -> int:
+        """Version of the weights that sampled its newest segments."""
+        return self.iteration if self.version is None else self.version
 
 
 class Share(list[Any]):
@@ -178,6 +189,8 @@ class Share(list[Any]):
 
     silent: bool = False
     """There only so that all ranks take the same steps: it adds nothing to them."""
+    source: str = ""
+    """Where all of it comes from, in validation by sources."""
 
 
 class StepsWithinBatch:
@@ -188,13 +201,40 @@ class StepsWithinBatch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """What pretraining reads: text, with pictures where they stand.
+
+    Example: `Document(id="7", parts=(None, " a red circle"), images=(picture,))`
+    """
+
+    id: str
+    """Unique within its source; names the document in errors."""
+    parts: tuple[str | None, ...]
+    """Texts in their order; None is the place of the next picture."""
+    images: Sequence[Image] = ()
+    """Pictures in the order of their places."""
+
+    def __post_init__(self) -> None:
+        places = self.parts.count(None)
+        if places != len(self.images):
+            raise ValueError(
+                f"document {self.id}: {places} places for pictures, {len(self.images)} pictures"
+            )
+
+    @property
+    def text(self) -> str:
+        """All of its text, a line per part."""
+        return "\n".join(part for part in self.parts if part is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
     """One training sequence: a prompt, and the response tokens a loss looks at."""
 
     prompt_tokens: tuple[int, ...]
     """Each picture is one placeholder token, as in `RolloutGroup.prompt_tokens`."""
     response_tokens: tuple[int, ...]
-    """[T]"""
+    """[T] A document's may hold placeholders, too, which are never in the loss."""
     loss_mask: tuple[bool, ...] = ()
     """[T] True on tokens in the loss; empty means all of them."""
     images: Sequence[Image] = ()
@@ -209,6 +249,20 @@ class Example:
     def length(self) -> int:
         """Tokens of prompt and response, pictures unexpanded."""
         return len(self.prompt_tokens) + len(self.response_tokens)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pack:
+    """One training sequence made of several: documents that share a token budget."""
+
+    examples: tuple[Example, ...]
+    """Those that attend to themselves alone; one, where all attend to all before them."""
+    lengths: tuple[int, ...]
+    """Tokens of each document in it, pictures expanded."""
+    names: tuple[str, ...]
+    """`<source>/<id>` of each document, with `#2` its second piece."""
+    capacity: int
+    """The budget: what is left of it is padding."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ import pytest
 import yaml
 from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from omegaconf import DictConfig, OmegaConf
+from PIL import Image
 
 from k15.config import ROOT, load
 from k15.config.groups import Tree
@@ -28,7 +29,13 @@ FILES = sorted(ROOT.glob("*/*.yaml"))
 OURS = Tree(ROOT, "train").groups  # the others are evaluate.py's
 NAMES = [f"{file.parent.name}={file.stem}" for file in FILES if file.parent.name in OURS]
 TRAINS_NOTHING = "stage=long2short_merge"  # tests/runs/test_merging.py
-WANTS_PICTURES = {"stage=align", "stage=vision", "stage=joint"}
+WANTS_PICTURES = {
+    *("stage=align", "stage=vision", "stage=joint"),
+    *(
+        f"stage={name}"
+        for name in ("pretrain_vision", "pretrain_joint", "cooldown", "long_context")
+    ),
+}
 ON_A_CPU = ["trainer.accelerator=cpu", "trainer.precision=32-true"]
 TEXTS = [*ROOT.rglob("*.yaml"), REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
 COMMANDS = sorted(
@@ -60,6 +67,11 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
         {"question": f"{i}+{i}?", "reference_answer": 2 * i, "response": "A: 4", "correct": i == 2}
         for i in range(9)
     ]
+    Image.new("RGB", (28, 28), "red").save(folder / "red.png")
+    seen = [{"question": f"{i}?", "options": [], "answer": i, "image": "red.png"} for i in range(9)]
+    (folder / "seen.jsonl").write_text("".join(json.dumps(row) + "\n" for row in seen))
+    traced = [{**row, "response": f"\\boxed{{{row['answer']}}}"} for row in rows]
+    (folder / "traced.jsonl").write_text("".join(json.dumps(row) + "\n" for row in traced))
     (folder / "judged.jsonl").write_text("".join(json.dumps(row) + "\n" for row in judged))
     recipe = [f"model.path={folder}/model", f"data.path={folder}/sums.jsonl", *ON_A_CPU]
     recipe += [
@@ -69,14 +81,22 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     return {
         **{name: recipe for name in NAMES if "=qwen2_5_7b" in name},
         **{name: [*recipe, "data.fields.images=null"] for name in NAMES if "=qwen2_5_vl" in name},
-        "model=hf": [f"model.path={folder}/model"],
+        **{
+            name: [f"model.path={folder}/model"]
+            for name in NAMES
+            if name.startswith("model=") and "tiny" not in name
+        },
         "experiment=smollm2": [f"model.path={folder}/model"],
-        "model=trained": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=chat": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
+        "data=traces": [f"data.path={folder}/traced.jsonl"],
+        "traces=teacher": [f"traces.path={folder}/model"],
+        "data=mathvision": [f"data.path={folder}/seen.jsonl", "task.modality=image"],
         "trainer=gpu": ON_A_CPU,
-        "trainer=ddp": ON_A_CPU,
+        **{f"trainer={name}": ON_A_CPU for name in ("ddp", "fsdp2")},
+        "trainer=h200x8": [*ON_A_CPU, "trainer.devices=1"],
+        "trainer=h200x8_nodes": [*ON_A_CPU, "trainer.devices=1", "trainer.num_nodes=1"],
         **{stage: ["task.modality=image"] for stage in WANTS_PICTURES},
     }
 
@@ -84,7 +104,12 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def parts(trainer: Trainer, module: LightningModule, datamodule: LightningDataModule) -> dict:
     """What was built, by the dotted key that names its class."""
     built = {"trainer": trainer, "logger": trainer.logger}
-    built |= {"module": module, "datamodule": datamodule, "data": datamodule.source}
+    built |= {"module": module, "datamodule": datamodule}
+    if hasattr(datamodule, "corpus"):
+        rewards = datamodule.answers.scorer.rewards if hasattr(datamodule, "answers") else {}
+        built |= {f"rewards.{name}": reward for name, reward in rewards.items()}
+        return built | {"corpus": datamodule.corpus}
+    built["data"] = datamodule.source
     if hasattr(datamodule.source, "task"):
         built["task"] = datamodule.source.task
     if hasattr(datamodule, "collector"):
@@ -115,7 +140,7 @@ def check(part: Any, node: DictConfig, key: str) -> None:
 def test_every_choice_composes_and_builds_what_it_names(
     name: str, train: ModuleType, needed: dict[str, list[str]], tmp_path: Path
 ) -> None:
-    if name == "engine=vllm" and not vllm_there.THERE:
+    if name.startswith("engine=vllm") and not vllm_there.THERE:
         pytest.skip(vllm_there.REASON)
     stage = [] if name.startswith("stage=") else ["stage=rl"]
     config = load("train", [*stage, name, *needed.get(name, []), f"run_dir={tmp_path}/run"])

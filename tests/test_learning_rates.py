@@ -5,7 +5,7 @@ import dataclasses
 import pytest
 
 from k15.config import ConfigError
-from k15.learning_rates import LearningRates, rate_for
+from k15.learning_rates import LearningRates, rate_for, rates_by_part
 
 STAGES = [f.name for f in dataclasses.fields(LearningRates) if f.name != "rl_warmup_steps"]
 
@@ -52,3 +52,33 @@ def test_none_or_two_are_refused(rate) -> None:
 def test_what_is_no_rate_is_refused_by_name(changed, said) -> None:
     with pytest.raises(ConfigError, match=said):
         rates(**changed)
+
+
+KIND = ("weights", "image")
+BY_PART = {"vision": 1e-4, "projector": 1e-3, "language": 2e-5}
+
+
+@pytest.mark.parametrize(
+    ("rate", "train", "found"),
+    [
+        (1e-3, "all", {"vision": 1e-3, "projector": 1e-3, "language": 1e-3}),
+        ({"weights": 1e-3, "adapter": 1.0}, "vision", {"vision": 1e-3, "projector": 1e-3}),
+        (1e-3, ["projector", "language"], {"projector": 1e-3, "language": 1e-3}),
+        (BY_PART, "all", BY_PART),
+        (BY_PART, "projector", {"projector": 1e-3}),
+        ({"vision": 1e-4, "language": 0}, "all", {"vision": 1e-4, "projector": 1e-4}),
+        ({**BY_PART, "vision": 0}, "all", {"projector": 1e-3, "language": 2e-5}),
+    ],
+)
+def test_each_part_has_its_own_or_is_left_out(rate, train, found) -> None:
+    """Left out are those that are frozen; the projector goes with the tower unless it is named."""
+    assert rates_by_part(rate, KIND, train) == found
+    assert rates(sft=rate) if isinstance(rate, dict) else True
+
+
+@pytest.mark.parametrize("rate", [{"vision": 1e-4}, {**BY_PART, "text": 1e-4}])
+def test_rates_by_part_are_for_all_parts_and_nothing_else(rate) -> None:
+    with pytest.raises(ConfigError, match="give one for each of vision, projector, language and"):
+        rates_by_part(rate, KIND)
+    with pytest.raises(ConfigError, match=r"module\.train=\['tower'\]: choose all, vision, proj"):
+        rates_by_part(1e-4, KIND, ["tower"])

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -93,10 +94,17 @@ def same_weights(one: Path, other: Path) -> bool:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(tmp_path: Path) -> None:
-    """Sampler, success rates, unfinished rollouts, optimizer and random state all come back."""
+@pytest.mark.parametrize(
+    "ahead", [(), ("engine.copy=true", "datamodule.plan.overlap=true")], ids=["", "overlap"]
+)
+def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(
+    tmp_path: Path, ahead: Sequence[str]
+) -> None:
+    """Sampler, success rates, unfinished rollouts, optimizer and random state all come back, and
+    what was collected ahead.
+    """
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    settings = [*SMALL, "run_dir=run", "module.optimizer_state=keep"]
+    settings = [*SMALL, "run_dir=run", "module.optimizer_state=keep", *ahead]
     run(whole, "stage=rl", *settings)
     end(killed, "checkpoints/epoch=00001.ckpt", "stage=rl", *settings)
     for when in ("checkpoints/.epoch=00003.ckpt.*", "rollouts/iteration_0005.jsonl"):

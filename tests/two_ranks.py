@@ -12,6 +12,8 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from torch import Tensor, distributed
 from torch.multiprocessing.spawn import start_processes
 
+from k15.weights.full import gathered
+
 SECONDS = 120  # for one rank to wait for the other
 QUIET: dict[str, Any] = {
     "logger": False,
@@ -66,19 +68,25 @@ class Steps(Callback):
 
         def keep(*_: Any) -> None:
             named = pl_module.named_parameters()
-            found = {n: p.grad.clone() for n, p in named if p.grad is not None}
+            found = {n: gathered(p.grad).clone() for n, p in named if p.grad is not None}
             self.of[trainer.global_step] = found  # torch may call this twice for one step
 
         trainer.optimizers[0].register_step_post_hook(keep)
 
 
-def trained(module: LightningModule, data: LightningDataModule, **settings: Any) -> dict[str, Any]:
+def trained(
+    module: LightningModule,
+    data: LightningDataModule,
+    fit: dict[str, Any] | None = None,
+    *callbacks: Callback,
+    **settings: Any,
+) -> dict[str, Any]:
     """Gradients of all steps, figures, and weights, of a fit on as many processes as there are."""
     steps = Steps()
-    trainer = trainer_of(steps, **settings)
-    trainer.fit(module, data)
+    trainer = trainer_of(steps, *callbacks, **settings)
+    trainer.fit(module, data, **(fit or {}))
     return {
         "gradients": [*steps.of.values()],
         "figures": {name: float(value) for name, value in trainer.callback_metrics.items()},
-        "weights": {name: tensor.clone() for name, tensor in module.state_dict().items()},
+        "weights": {n: gathered(tensor).clone() for n, tensor in module.state_dict().items()},
     }

@@ -19,6 +19,7 @@ from lightning.pytorch import Callback, LightningModule, Trainer
 from k15.callbacks.model_folders import BEST, ModelFolders
 from k15.folders import write_text
 from k15.models.policy import Policy
+from k15.weights.full import saver
 
 ACCURACY, ERROR, TOKENS = "val/accuracy", "val/accuracy_error", "val/response/tokens_mean"
 
@@ -61,6 +62,7 @@ class Balance(Callback):
         if tolerance is not None and tolerance < 0:
             raise ValueError(f"callbacks.balance.tolerance={tolerance}: choose 0 or more, or null")
         self.run_dir = Path(run_dir)
+        self.policy = policy
         self.folders = ModelFolders(self.run_dir / "balance", policy.save)
         self.tolerance = tolerance
         self.points: list[Point] = []
@@ -78,6 +80,7 @@ class Balance(Callback):
             error=float(figures.get(ERROR, 0.0)),
             tokens=float(figures[TOKENS]),
         )
+        self.folders.save = saver(self.policy, keep=trainer.is_global_zero)
         self.points = [one for one in self.points if one.iteration < done] + [point]
         if trainer.is_global_zero:
             chosen = self.keep(point, new=training)

@@ -14,6 +14,7 @@ from k15.callbacks.model_folders import ModelFolders
 from k15.config.errors import ConfigError
 from k15.folders import UNFINISHED, write_text
 from k15.models.policy import Policy
+from k15.weights.full import saver
 
 
 class Export(Callback):
@@ -65,6 +66,7 @@ class Export(Callback):
         if not trainer.global_step or not self._is_record(value):
             return
         self.record = value
+        self.folders.save = saver(self.policy, keep=trainer.is_global_zero)
         if trainer.is_global_zero:
             done = trainer.current_epoch + int(trainer.state.fn == "fit")
             self.folders.choose(self._folder(trainer, done))
@@ -73,14 +75,19 @@ class Export(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Every so many epochs."""
         done = trainer.current_epoch + 1
-        if trainer.is_global_zero and self._is_due(done):
+        if not self._is_due(done):
+            return
+        self.folders.save = saver(self.policy, keep=trainer.is_global_zero)
+        if trainer.is_global_zero:
             self._folder(trainer, done)
             self.clean()
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save once, from rank 0. An interrupted or failed `fit` does not come here."""
+        self.folders.save = saver(self.policy, keep=trainer.is_global_zero)
         if trainer.is_global_zero:
             self.write()
+        self.folders.save = self.policy.save
 
     def write(self) -> None:
         """Put the folder in its place as a whole; the fingerprint comes last, as the sign that it
@@ -89,7 +96,7 @@ class Export(Callback):
         model, mark = self.run_dir / "model", self.run_dir / "fingerprint"
         unfinished = self.run_dir / f"model{UNFINISHED}"
         rmtree(unfinished, ignore_errors=True)  # of a killed process
-        self.policy.save(unfinished)
+        self.folders.save(unfinished)
         mark.unlink(missing_ok=True)
         if model.exists():
             rmtree(model)

@@ -10,13 +10,14 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 
 from k15.config.errors import ConfigError
 from k15.folders import write_text
+from k15.models.layouts.base import unpacked
 from k15.models.policy import Policy
-from k15.types import Example, Experience, Problem, StepsWithinBatch
+from k15.sharding.norms import gradient_norm
+from k15.types import Example, Experience, Pack, Problem, StepsWithinBatch
 
 
 class StopWhenNotFinite(Callback):
@@ -53,7 +54,7 @@ class StopWhenNotFinite(Callback):
         self, trainer: Trainer, pl_module: LightningModule, optimizer: Optimizer
     ) -> None:
         """Raises ConfigError naming the iteration, or the step, and the file."""
-        norm = gradient_norm(optimizer)
+        norm = gradient_norm(p for group in optimizer.param_groups for p in group["params"])
         parts, self._parts = self._parts, []
         loss = sum((loss for loss, _ in parts), norm.new_zeros(()))
         scaled = isinstance(trainer.precision_plugin, MixedPrecision) and (
@@ -76,12 +77,6 @@ class StopWhenNotFinite(Callback):
         )
 
 
-def gradient_norm(optimizer: Optimizer) -> Tensor:
-    """Over all parameters of the optimizer, of gradients as they stand."""
-    parameters = (parameter for group in optimizer.param_groups for parameter in group["params"])
-    return get_total_norm([p.grad for p in parameters if p.grad is not None])
-
-
 def where(batch: Any, trainer: Trainer) -> str:
     """In the words of the console."""
     if isinstance(batch, Experience):
@@ -97,9 +92,13 @@ def culprits(parts: Sequence[tuple[Tensor, Sequence[str]]]) -> list[str]:
 
 
 def names(batch: Any, policy: Policy) -> list[str]:
-    """The ids of a batch's problems, or the prompts of examples, which have none."""
-    return [
-        item.id if isinstance(item, Problem) else policy.decode(item.prompt_tokens)
-        for item in batch
-        if isinstance(item, Problem | Example)
-    ]
+    """The ids of a batch's problems and documents, or the prompts of examples, which have none."""
+    found: list[str] = []
+    for item in batch:
+        if isinstance(item, Problem):
+            found.append(item.id)
+        elif isinstance(item, Pack) and item.names:
+            found += item.names
+        elif isinstance(item, Pack | Example):
+            found += [policy.decode(one.prompt_tokens) for one in unpacked([item])]
+    return found

@@ -7,6 +7,7 @@ from typing import Any
 from lightning.pytorch import Callback, LightningModule, Trainer
 
 from k15.config.errors import ConfigError
+from k15.sharding.strategy import ShardedStrategy
 
 
 class OptimizerOnCpu(Callback):
@@ -21,5 +22,10 @@ class OptimizerOnCpu(Callback):
         if not hasattr(module, "optimizer_on_cpu"):
             raise ConfigError(
                 f"callbacks: OptimizerOnCpu knows k15's modules, not {type(module).__name__}"
+            )
+        if isinstance(trainer.strategy, ShardedStrategy):
+            raise ConfigError(
+                "callbacks: OptimizerOnCpu cannot be had with trainer=fsdp2, which spreads the "
+                "optimizer's memory over the GPUs; leave it out, or take trainer=ddp"
             )
         module.optimizer_on_cpu = True

@@ -53,6 +53,7 @@ class RolloutLog(Callback):
                 "problem": group.problem.id,
                 "difficulty": group.problem.difficulty,
                 "prompt": prompt,
+                "prompt_tokens": len(group.prompt_tokens),
                 "response": rollout.text,
                 "answer": group.problem.answer,
                 "outcome": group.outcome[i],

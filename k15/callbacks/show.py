@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from lightning.pytorch import Callback, LightningModule, Trainer
 
+from k15.models.layouts.base import unpacked
 from k15.models.policy import Policy
 from k15.types import Example, Problem
 
@@ -19,7 +20,7 @@ class TrainingData(Protocol):
 
     @property
     def train(self) -> Sequence[Any]:
-        """Everything, once the data is set up."""
+        """Everything, once the data is set up; empty where it is streamed."""
 
     def train_dataloader(self) -> Any:
         """Sized, of lists of examples; nobody asks for it where `train` are problems."""
@@ -58,13 +59,14 @@ class Show(Callback):
     def lines(self) -> Iterator[str]:
         """What there is to see."""
         train = self.datamodule.train
-        if isinstance(train[0], Problem):
+        if train and isinstance(train[0], Problem):
             yield from self._of_problems(islice(train, self.problems), len(train))
             return
         batches = self.datamodule.train_dataloader()
         for number, batch in enumerate(islice(batches, self.batches), 1):
-            yield f"batch {number} of {len(batches)}: {len(batch)} sequences"
-            for place, example in enumerate(batch[: self.sequences], 1):
+            examples = unpacked(batch)
+            yield f"batch {number} of {len(batches)}: {len(examples)} sequences"
+            for place, example in enumerate(examples[: self.sequences], 1):
                 yield from self._of_example(f"batch {number}, sequence {place}", example)
 
     def _of_problems(self, problems: Iterator[Problem], number: int) -> Iterator[str]:

@@ -3,6 +3,8 @@
     trainer asks ──► train dataset.__iter__ ──► collector.collect ──► one Experience
     module.on_train_epoch_start ──► sync(engine, model, iteration) ──► engine.load_weights, once
 
+With `plan.overlap` it is collected while the one before is trained on (`k15.rollouts.ahead`).
+
 The datasets have length 1, so Lightning does not prefetch: an unsized one would be collected one
 step too early, from weights that are out of date.
 """
@@ -10,6 +12,8 @@ step too early, from weights that are out of date.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from lightning.pytorch import LightningDataModule
@@ -25,9 +29,10 @@ from k15.problems.sources import ProblemSource
 from k15.progress import phase
 from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer
+from k15.rollouts.ahead import Ahead, restored_experience, saved_experience
 from k15.rollouts.collector import Collector
 from k15.rollouts.plan import RolloutPlan
-from k15.shard import shard_of
+from k15.shard import everyone
 from k15.types import Experience, Problem
 
 LISTED = 5  # problems that cannot be used are named one by one up to here
@@ -74,6 +79,10 @@ class RLDataModule(LightningDataModule):
         self.seed = seed
         self.train: Sequence[Problem] = ()
         self.held_out: Sequence[Problem] = ()
+        self.ahead: Ahead | None = None
+        """Collects the next iteration,"""
+        self.kept: Experience | None = None
+        """and what a checkpoint had of it."""
 
     def setup(self, stage: str) -> None:
         """Check every problem before any token is generated; runs once.
@@ -81,10 +90,11 @@ class RLDataModule(LightningDataModule):
         Raises:
             ConfigError: responses leave no room for a prompt, or too many problems cannot be used.
         """
-        self.collector.shard = shard_of(self.trainer)
+        plan, shard = self.collector.plan, everyone(self.trainer)
+        self.collector.shard = shard.apart(plan.overlap_seconds) if plan.overlap else shard
         if self.train:
             return
-        if (longest := self.collector.plan.max_response_tokens) >= self.policy.context:
+        if (longest := plan.max_response_tokens) >= self.policy.context:
             raise ConfigError(
                 f"data.max_response_tokens={longest}: the model's context of {self.policy.context} "
                 "tokens must hold the prompt, too; choose fewer"
@@ -145,16 +155,24 @@ class RLDataModule(LightningDataModule):
         return OwnRandomLoader(OneExperience(self._evaluate), batch_size=None)
 
     def state_dict(self) -> dict[str, Any]:
-        """Sampler and unfinished rollouts: what the next iteration starts from."""
-        return {"sampler": self.sampler.state_dict(), "buffer": self.collector.buffer.state_dict()}
+        """What the next iteration starts from: sampler, unfinished rollouts, and what was collected
+        ahead.
+        """
+        ready = self.ahead.experience() if self.ahead else self.kept
+        return {
+            "sampler": self.sampler.state_dict(),
+            "buffer": self.collector.buffer.state_dict(),
+            "ahead": ready and saved_experience(ready),
+        }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Continue where the checkpoint was written.
 
-        Raises ValueError if its unfinished groups are of other data or of another size.
+        Raises ValueError if its groups are of other data or of another size.
         """
-        samples = self.collector.plan.sizes.samples_per_problem
-        sizes = {len(group["rollouts"]) for group in state_dict["buffer"]["groups"]}
+        samples, ahead = self.collector.plan.sizes.samples_per_problem, state_dict.get("ahead")
+        groups = [*state_dict["buffer"]["groups"], *(ahead["groups"] if ahead else ())]
+        sizes = {len(group["rollouts"]) for group in groups}
         if sizes - {samples}:
             raise ValueError(
                 f"sizes.samples_per_problem={samples}: the checkpoint holds unfinished groups of "
@@ -163,23 +181,55 @@ class RLDataModule(LightningDataModule):
         problems = {problem.id: problem for problem in self.train}
         self.sampler.load_state_dict(state_dict["sampler"])
         self.collector.buffer.load_state_dict(state_dict["buffer"], problems)
+        self.kept = restored_experience(ahead, problems) if ahead else None
+
+    def on_exception(self, exception: BaseException) -> None:
+        """Nobody will train on what is collected now."""
+        if self.ahead:
+            self.ahead.abandon(self.collector.engine)
 
     def _collect(self) -> Experience:
-        iteration = self.sampler.iteration = self._iteration()
-        assert self.collector.engine.version == iteration, "the engine does not have π_i's weights"
+        """This iteration's, collected ahead or now; the next one's is begun where it is to be."""
+        assert self.trainer is not None
+        iteration, plan = self.trainer.current_epoch, self.collector.plan
+        experience = self._taken() or self._collected(iteration, iteration)
+        assert experience.iteration == iteration, "what was collected ahead is of another iteration"
+        if not plan.overlap or iteration + 1 == self.trainer.max_epochs:
+            return experience
+        self._check_engine()
+        next_one = partial(self._collected, iteration + 1, iteration)
+        self.ahead = Ahead(next_one, plan.overlap_seconds)
+        return replace(experience, wait_for_next=self.ahead.wait)
+
+    def _taken(self) -> Experience | None:
+        """What was collected ahead, once."""
+        ready = self.ahead.experience() if self.ahead else self.kept
+        self.ahead = self.kept = None
+        return ready
+
+    def _collected(self, iteration: int, version: int) -> Experience:
+        """An iteration by weights of a version, its own or those before; the sampler learns."""
+        assert self.collector.engine.version == version, f"the engine's weights are not π_{version}"
+        self.sampler.iteration = iteration
         self.scorer.start_iteration()
-        experience = self.collector.collect(self.sampler, iteration)
+        older = None if version == iteration else version
+        experience = self.collector.collect(self.sampler, iteration, older)
         for group in experience.groups:
             self.sampler.observe(group)
-        metrics = {**experience.metrics, **self.sampler.metrics()}
-        return Experience(iteration=iteration, groups=experience.groups, metrics=metrics)
+        return replace(experience, metrics={**experience.metrics, **self.sampler.metrics()})
+
+    def _check_engine(self) -> None:
+        """Raises ConfigError if the engine cannot generate while the policy trains."""
+        if self.collector.plan.overlap and not self.collector.engine.beside_training:
+            raise ConfigError(
+                "datamodule.plan.overlap=true: this engine uses the weights or the devices of the "
+                "training; take engine=vllm_server, engine=transformers with engine.copy=true, or "
+                "overlap=false"
+            )
 
     def _evaluate(self) -> Experience:
+        self._check_engine()
         self.scorer.start_iteration()
         version = self.collector.engine.version
         assert version is not None, "the engine has no weights"
         return self.collector.evaluate(self.held_out, version)
-
-    def _iteration(self) -> int:
-        assert self.trainer is not None
-        return self.trainer.current_epoch

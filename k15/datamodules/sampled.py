@@ -11,7 +11,6 @@ there, and one with other weights or settings makes its own.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from abc import abstractmethod
 from collections import Counter
@@ -36,8 +35,8 @@ from k15.problems.sources import ProblemSource
 from k15.progress import phase
 from k15.rewards.base import RewardCallback
 from k15.rewards.scorer import Scorer
-from k15.rollouts.drawing import Drawing, drawn
-from k15.rollouts.samples import SETTINGS, Sample, SampleFile, mark_of
+from k15.rollouts.drawing import Drawing, drawn, why_not_asked
+from k15.rollouts.samples import SETTINGS, Sample, SampleFile, mark_of, named_by
 from k15.shard import shard_of
 from k15.types import Example, Problem, RolloutGroup
 from k15.weights.digest import weights_digest
@@ -108,9 +107,8 @@ class SampledData(ResumableData, Generic[Item]):
             "drawing": asdict(self.drawing),
             "graders": {n: described(one) for n, one in self.scorer.rewards.items() if one.outcome},
         }
-        text = json.dumps(made_by, sort_keys=True)
-        name = hashlib.sha256(text.encode()).hexdigest()[:12]
-        return SampleFile(Path(self.samples_from or self.samples / name), made_by)
+        folder = self.samples_from or self.samples / named_by(made_by)
+        return SampleFile(Path(folder), made_by)
 
     @cached_property
     def problems(self) -> dict[str, list[Problem]]:
@@ -169,11 +167,15 @@ class SampledData(ResumableData, Generic[Item]):
             print(f"{side}: {', '.join(f'{name} {n}' for name, n in report[side].items())}")
         self._write({"samples": str(self.file.folder), **report})
         if not self.train:
-            raise ConfigError(
-                f"no problem's samples teach anything: {report['train']}; start from a better "
-                "model, draw more (datamodule.drawing.samples_per_problem), or let answers be "
-                "longer (datamodule.drawing.max_response_tokens)"
-            )
+            self.nothing_teaches(report["train"])
+
+    def nothing_teaches(self, report: Mapping[str, int]) -> None:
+        """Raises ConfigError: there is nothing to train on."""
+        raise ConfigError(
+            f"no problem's samples teach anything: {report}; start from a better model, draw more "
+            "(datamodule.drawing.samples_per_problem), or let answers be longer "
+            "(datamodule.drawing.max_response_tokens)"
+        )
 
     def train_dataloader(self) -> DataLoader:
         """Batches of items, each under the token budget."""
@@ -203,25 +205,15 @@ class SampledData(ResumableData, Generic[Item]):
         return mark_of(problem, self.policy.encode(problem))
 
     def _can_be_used(self, problem: Problem) -> bool:
-        reasons = self.scorer.refusals([problem]) or self._too_long(problem)
-        for reason in reasons.values():
+        setting = "datamodule.drawing.max_response_tokens"
+        reason = self.scorer.refusals([problem]).get(problem.id) or why_not_asked(
+            self.policy, problem, self.drawing, setting
+        )
+        if reason:
             self.usable.refuse(problem.id, reason)
-        return not reasons
-
-    def _too_long(self, problem: Problem) -> dict[str, str]:
-        """Why a problem cannot be asked or does not fit into the context, by its id; else empty."""
-        longest, context = self.drawing.max_response_tokens, self.policy.context
-        try:
-            prompt = self.policy.length(self.policy.encode(problem), problem.images)
-        except ConfigError as error:
-            return {problem.id: str(error)}
-        if prompt + longest <= context:
+        else:
             self.usable.seen(problem.id)
-            return {}
-        return {
-            problem.id: f"its prompt of {prompt} tokens and datamodule.drawing.max_response_tokens="
-            f"{longest} exceed the model's context of {context}"
-        }
+        return not reason
 
     def _batches(self, items: Sequence[Item]) -> LengthBuckets:
         return LengthBuckets(list(map(self.length, items)), self.tokens_per_batch, self.seed)

@@ -63,11 +63,17 @@ def window_mask(mask_B11L: Tensor, sliding_window: int) -> Tensor:
 @contextmanager
 def decoding(model: Any) -> Iterator[None]:
     """Evaluation mode and `decode_attention`; afterwards each module and config is as before."""
+    with evaluating(model), attending(model, NAME, decode_attention):
+        yield
+
+
+@contextmanager
+def evaluating(model: Any) -> Iterator[None]:
+    """Evaluation mode; afterwards each module is as before."""
     trained = [module for module in model.modules() if module.training]
     try:
         model.eval()
-        with attending(model, NAME, decode_attention):
-            yield
+        yield
     finally:
         for module in trained:
             module.training = True

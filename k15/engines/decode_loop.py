@@ -42,12 +42,15 @@ class Job:
     prompt: Prompt
     max_new_tokens: int
     seed: int
+    sampling: Sampling
 
-    def first_state(self) -> tuple[int, ...]:
-        """Its row in the order of `rows.FIELDS`: the last token of the prompt is fed first."""
-        prompt = self.prompt
+    def first_state(self, way: int) -> tuple[int, ...]:
+        """Its row in the order of `rows.FIELDS`: the last token of the prompt is fed first; `way`
+        is the sampler's number of how it is drawn.
+        """
+        prompt, new = self.prompt, self.max_new_tokens
         last, place = prompt.expanded.tokens[-1], prompt.prefix_length
-        return self.index, self.seed, last, place, prompt.rotary, 0, self.max_new_tokens
+        return self.index, self.seed, last, place, prompt.rotary, 0, new, way
 
     @property
     def positions(self) -> int:
@@ -75,10 +78,11 @@ class DecodeLoop:
         config, device = policy.model.config.get_text_config(), policy.device
         self.policy, self.repetition, self.version = policy, sampling.repetition, version
         self.waiting, self.tokens_per_prefill = waiting, tokens_per_prefill
-        self.exhausted = self.stopped = False
+        self.exhausted = self.stopped = self.asked = False
+        self.told: list[tuple[int, list[int], list[float]]] = []
         forbidden_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
         forbidden_V[forbidden_tokens(policy)] = True
-        self.sampler = Sampler(sampling, forbidden_V)
+        self.sampler = Sampler(forbidden_V)
         self.stop_V = torch.zeros(config.vocab_size, dtype=torch.bool, device=device)
         self.stop_ids = policy.stop_ids
         self.stop_V[list(self.stop_ids)] = True
@@ -96,6 +100,14 @@ class DecodeLoop:
         """Let the next step end everything."""
         self.exhausted = self.stopped = True
 
+    def progress(self) -> list[Completion]:
+        """What the rows had at the first step after this was last asked."""
+        self.asked, told = True, self.told
+        return [
+            Completion(index=i, tokens=tuple(t), logps=tuple(p), finish="cut", version=self.version)
+            for i, t, p in told
+        ]
+
     def step(self) -> list[Completion]:
         """One new token for every row; returns the responses that end with it."""
         if not self.stopped:
@@ -104,9 +116,15 @@ class DecodeLoop:
         if self.stopped or not self.rows.count:
             return self._finish(torch.ones_like(self.rows.indices, dtype=torch.bool))
         logits_BV = self._forward()
-        token_B, logp_B = self.sampler(logits_BV, self.rows["seed"], self.rows["position"])
+        rows = self.rows
+        token_B, logp_B = self.sampler(logits_BV, rows["seed"], rows["position"], rows["way"])
         self.rows.append(token_B, logp_B)
-        return self._finish(self._ended(token_B))
+        ended = self._finish(self._ended(token_B))
+        if self.asked:
+            self.asked = False
+            everything = torch.ones_like(self.rows.indices, dtype=torch.bool)
+            self.told = self.rows.responses(everything) if self.rows.count else []
+        return ended
 
     def _admit(self) -> None:
         """Fill the free rows; samples of one prompt copy the same prefix."""
@@ -138,7 +156,8 @@ class DecodeLoop:
             prefix = samples[0].prompt.prefix
             if prefix:
                 self.cache.write(self.rows.count, prefix, [job.prompt.row for job in samples])
-            self.rows.join([job.first_state() for job in samples])
+            ways = [self.sampler.number_of(job.sampling) for job in samples]
+            self.rows.join([job.first_state(way) for job, way in zip(samples, ways, strict=True)])
 
     def _forward(self) -> Tensor:
         """[B, V] logits for the next token of each row."""

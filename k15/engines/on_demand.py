@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import torch
 
 from k15.config.errors import ConfigError
-from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, Scored
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+    from k15.types import Example
 
 
 class OnDemandEngine(RolloutEngine):
@@ -43,11 +45,20 @@ class OnDemandEngine(RolloutEngine):
         """That of the engine, None where there is none yet."""
         return self.made.version if self.made else None
 
+    @property
+    def beside_training(self) -> bool:  # type: ignore[override]  # as above
+        """That of the engine."""
+        return self.engine.beside_training
+
     def generate(
         self, requests: Iterable[Request | None], sampling: Sampling
     ) -> Iterator[Completion]:
         """By the engine."""
         return self.engine.generate(requests, sampling)
+
+    def score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        """By the engine."""
+        return self.engine.score(examples)
 
     def stop(self) -> None:
         """The engine's newest call."""

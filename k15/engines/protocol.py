@@ -17,14 +17,16 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from k15.config.errors import ConfigError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-    from k15.types import FinishReason
+    from k15.types import Example, FinishReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ class Repetition:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How tokens are drawn, the same for all requests of one call."""
+    """How the tokens of one call are drawn, where a request does not say otherwise."""
 
     temperature: float = 1.0
     """0 is greedy."""
@@ -69,6 +71,12 @@ class Sampling:
                 "take temperature >= 0 (0 is greedy) and 0 < top_p <= 1"
             )
 
+    def of(self, request: Request) -> Sampling:
+        """How those of a request are drawn."""
+        own = {"temperature": request.temperature, "top_p": request.top_p}
+        given: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+        return replace(self, **given) if given else self
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
@@ -84,6 +92,10 @@ class Request:
     response that is cut and continued with the same seed is the uncut one. (An engine whose random
     numbers begin anew in each call mixes `len(tokens)` into the seed instead.)
     """
+    temperature: float | None = None
+    """0 is greedy; None: the call's. An engine asks `Sampling.of`."""
+    top_p: float | None = None
+    """None: the call's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +113,21 @@ class Completion:
     finish: FinishReason | Literal["cut"]
     """"length" means `max_new_tokens` was used up, "cut" that the engine was stopped before."""
     version: int
-    """The version given with the weights that were used."""
+    """The version given with the weights that were used; of the last token, if several were."""
+    versions: tuple[int, ...] = ()
+    """[T] that of each token, where weights changed while this was generated; else empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """What the weights say of one response that was given."""
+
+    index: int
+    """Its place among the examples."""
+    logps: tuple[float, ...]
+    """[T] log-probability of each of its tokens under softmax(logits)."""
+    greedy: bool
+    """Whether each of its tokens is the most likely one in its place."""
 
 
 class RolloutEngine(Protocol):
@@ -113,6 +139,15 @@ class RolloutEngine(Protocol):
 
     version: int | None = None
     """That of the weights it has; None: those it was made with."""
+    weightless: bool = False
+    """Whether it can be made for a policy whose weights are not in memory (on torch's meta device)
+    and then waits for `load_weights`: for those that have weights of their own.
+    """
+    beside_training: bool = False
+    """Whether it may generate, in another thread, while the policy trains: with weights of its own,
+    and with processes or devices of its own if that is to save time. `RolloutPlan.overlap` asks for
+    it.
+    """
 
     def generate(
         self, requests: Iterable[Request | None], sampling: Sampling
@@ -126,6 +161,18 @@ class RolloutEngine(Protocol):
         any work.
         """
         ...
+
+    def score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        """Yield one `Scored` per example, in any order: of its response behind its prompt, nothing
+        is generated.
+
+        Raises ConfigError for an engine that cannot, ValueError if an example does not fit into the
+        model's context.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} generates, and does not say how likely given tokens are; take "
+            "engine=transformers or engine=vllm"
+        )
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
         """Take the policy's weights, and `version` as the one that completions carry from here on.
@@ -145,6 +192,13 @@ class RolloutEngine(Protocol):
         Without it an iteration also waits for the responses that run when its groups are complete.
         """
         return
+
+    def progress(self) -> Iterable[Completion]:
+        """What the unfinished responses of the newest call have by now, or had when this was asked
+        before, finish "cut"; any thread may ask. If this is known of an engine in another process
+        that is lost, another one goes on from there.
+        """
+        return ()
 
     def sleep(self) -> None:
         """Free what others may need until `wake`: caches, and the weights, too, if `version` is

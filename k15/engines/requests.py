@@ -8,6 +8,7 @@ from k15.engines.protocol import Request
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
+    from k15.types import Example
 
 
 def check_request(
@@ -26,6 +27,19 @@ def check_request(
             f"request {index}: {length} prompt tokens + max_new_tokens={new} = {length + new} "
             f"exceed the model's context of {context}; lower max_new_tokens, leave out longer "
             "prompts or choose a model with a longer context"
+        )
+
+
+def check_example(index: int, example: Example, length: int, context: int) -> None:
+    """Raise ValueError if an example of `length` tokens, as the model sees them, cannot be scored
+    within `context` tokens.
+    """
+    if not example.prompt_tokens or not example.response_tokens:
+        raise ValueError(f"example {index}: prompt and response need a token each")
+    if length > context:
+        raise ValueError(
+            f"example {index}: {length} tokens exceed the model's context of {context}; leave out "
+            "longer ones or choose a model with a longer context"
         )
 
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-FIELDS = ("request", "seed", "token", "position", "rotary", "length", "budget")
+FIELDS = ("request", "seed", "token", "position", "rotary", "length", "budget", "way")
 
 
 class Rows:
@@ -31,7 +31,7 @@ class Rows:
     def __getitem__(self, field: str) -> Tensor:
         """[B] a view of one field: the index of the request in its call and its seed, the token to
         be fed next, its position in the slot and its rotary position, new tokens so far, new tokens
-        allowed.
+        allowed, and the number of the way in which its tokens are drawn.
         """
         return self.state_FS[FIELDS.index(field), : self.count]
 

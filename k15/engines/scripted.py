@@ -49,6 +49,8 @@ class ScriptedEngine(RolloutEngine):
     Example: `ScriptedEngine({(5, 6): [(7, 1), (8, 8, 1)]})`
     """
 
+    beside_training = True
+
     def __init__(self, responses: Script, *, logp: float = 0.0, slots: int = 1) -> None:
         self.responses, self.logp, self.slots = responses, logp, slots
         self.steps = 0

@@ -15,22 +15,27 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from k15.engines.attention import decoding
+from k15.config.errors import ConfigError
+from k15.engines.attention import decoding, evaluating
 from k15.engines.autocast import weights_cast_once
 from k15.engines.decode_loop import DecodeLoop, Job
 from k15.engines.prefill import Prompt
-from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, seed_of
-from k15.engines.requests import check_request
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, Scored, seed_of
+from k15.engines.requests import check_example, check_request
+from k15.models.layouts.choice import choose_layout
+from k15.models.logps import response_predictions
+from k15.models.sharded import is_sharded
 from k15.models.support import refusal
-from k15.weights.full import load_full_weights
+from k15.weights.full import load_full_weights, own_copy
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
+    from k15.types import Example
 
 
 class TransformersEngine(RolloutEngine):
-    """Generates with a `Policy` in place; with `copy` on weights of its own, which stay as they are
-    until it is given others.
+    """Generates with a `Policy` in place; with `copy`, and where the policy is spread over ranks,
+    on weights of its own, which stay as they are until it is given others.
 
     `slots` responses are decoded side by side; their keys and values take slots * positions of the
     longest one. `tokens_per_prefill` bounds the prompts of one prefill; a longer prompt is
@@ -48,9 +53,15 @@ class TransformersEngine(RolloutEngine):
         if slots < 1:
             raise ValueError(f"engine.slots={slots}: at least one response must have a slot")
         check_attention(policy)
-        self.policy = policy.copy() if copy else policy
+        if policy.streamed:
+            raise ConfigError(
+                "model.streamed=true: engine=transformers needs weights; leave it false"
+            )
+        copy = copy or is_sharded(policy.model)
+        self.policy = own_copy(policy) if copy else policy
         self.device = policy.device
         self.slots, self.tokens_per_prefill, self.copy = slots, tokens_per_prefill, copy
+        self.beside_training = copy
         self.loop: DecodeLoop | None = None
 
     def load_weights(self, weights: Iterable[tuple[str, Tensor]], version: int) -> None:
@@ -60,7 +71,8 @@ class TransformersEngine(RolloutEngine):
         self.version = version
 
     def sleep(self) -> None:
-        """Weights of its own wait in main memory; caches are there during `generate` alone."""
+        """Weights of its own wait in main memory; keys and values of the newest call are let go."""
+        self.loop = None
         if self.copy:
             self.policy.model.to("cpu")
 
@@ -91,10 +103,35 @@ class TransformersEngine(RolloutEngine):
         )
         return self._completions(self.loop)
 
+    def score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        """Responses to equal prompts go through the model behind one prompt where it allows that;
+        `tokens_per_prefill` tokens at a time.
+        """
+        for index, example in enumerate(examples):
+            tokens = example.prompt_tokens + example.response_tokens
+            length = self.policy.length(tokens, example.images)
+            check_example(index, example, length, self.policy.context)
+        layout = choose_layout(self.policy, prompts_repeat=True)
+        for chosen in layout.plan(self.policy, examples, self.tokens_per_prefill):
+            batch = layout.collate(self.policy, [examples[index] for index in chosen])
+            with evaluating(self.policy.model), torch.inference_mode(), self.policy.computing():
+                logps_SR, right_SR = response_predictions(self.policy, batch)
+            for row, index in enumerate(chosen):
+                length = len(examples[index].response_tokens)
+                yield Scored(
+                    index=index,
+                    logps=tuple(logps_SR[row, :length].tolist()),
+                    greedy=bool(right_SR[row, :length].all()),
+                )
+
     def stop(self) -> None:
         """End the newest call of `generate`: unfinished responses come back as they stand."""
         if self.loop is not None:
             self.loop.stop()
+
+    def progress(self) -> Iterable[Completion]:
+        """Of the newest call."""
+        return self.loop.progress() if self.loop is not None else ()
 
     def _completions(self, loop: DecodeLoop) -> Iterator[Completion]:
         with decoding(self.policy.model), weights_cast_once(self.policy):
@@ -115,7 +152,7 @@ class TransformersEngine(RolloutEngine):
                 prompt = Prompt(self.policy.expand(request.tokens, request.images))
             check_request(index, request, len(prompt.expanded.tokens), self.policy)
             seed = seed_of(sampling.seed, index) if request.seed is None else request.seed
-            yield Job(index, prompt, request.max_new_tokens, seed)
+            yield Job(index, prompt, request.max_new_tokens, seed, sampling.of(request))
             last, index = request, index + 1
 
 

@@ -1,12 +1,11 @@
 """Responses of all benchmarks through one engine, also where a prompting mode takes several steps.
 
 Each sample is an open solving: a generator that waits for replies of the engine or for work in a
-thread. What all of them ask goes to the engine together, in calls of equal temperature and top-p.
+thread. What all of them ask goes to the engine together.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -14,14 +13,15 @@ from functools import partial
 from typing import Any
 
 from k15.config.errors import ConfigError
-from k15.engines.protocol import Request, RolloutEngine, Sampling, seed_of
+from k15.engines.protocol import Request, RolloutEngine, Sampling, Scored, seed_of
 from k15.evaluation.benchmark import Benchmark
-from k15.evaluation.prompting.base import Ask, Reply, Solving
+from k15.evaluation.pairs import pair
+from k15.evaluation.prompting.base import Ask, Reply, Solving, Weigh
 from k15.evaluation.samples import Key
 from k15.graders.base import GraderFailure, retried
 from k15.models.codec import Codec
 from k15.progress import waiting_for
-from k15.types import Problem
+from k15.types import Example, Problem
 
 SHORTEST = 16  # tokens of a response that the context must leave room for
 SILENCE = 600.0  # seconds that a prompting mode's own work may take
@@ -37,17 +37,18 @@ class Open:
     benchmark: Benchmark
     asked: int = 0
     """Asks so far: part of the seed of the next."""
-    replies: list[Reply | None] = field(default_factory=list)
-    """Of the asks under way."""
+    replies: list[Reply | Scored | None] = field(default_factory=list)
+    """Of what is asked, or weighed, now."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One ask of an open sample."""
+    """One ask of an open sample, or one text that it wants to have weighed."""
 
     open: Open
     place: int
-    request: Request
+    work: Any
+    """A `Request`, or an `Example`."""
 
 
 class Generation:
@@ -68,6 +69,7 @@ class Generation:
         self.threads = ThreadPoolExecutor(threads)
         self.retries, self.backoff = retries, backoff
         self.waiting: list[Waiting] = []
+        self.weighing: list[Waiting] = []
         self.working: dict[Future[Any], Open] = {}
         self.encoded: dict[tuple[Any, ...], tuple[tuple[int, ...], int]] = {}
 
@@ -80,35 +82,43 @@ class Generation:
         try:
             for open in opened:
                 self._advance(open, None)
-            while self.waiting or self.working:
-                if not self.waiting:
+            while self.waiting or self.weighing or self.working:
+                if not self.waiting and not self.weighing:
                     self._collect_work(SILENCE)
-                for group in self._take_groups():
-                    self._answer(group)
+                if self.weighing:
+                    self._weigh()
+                if self.waiting:
+                    self._answer()
         finally:
             self.threads.shutdown(wait=False, cancel_futures=True)
 
-    def _take_groups(self) -> list[list[Waiting]]:
-        """What waits for the engine, by how it is sampled."""
-        groups: dict[tuple[float, float], list[Waiting]] = defaultdict(list)
-        for waiting in self.waiting:
-            benchmark = waiting.open.benchmark
-            groups[benchmark.temperature, benchmark.top_p].append(waiting)
-        self.waiting = []
-        return list(groups.values())
-
-    def _answer(self, group: list[Waiting]) -> None:
-        benchmark = group[0].open.benchmark
+    def _answer(self) -> None:
+        """What waits for the engine. Benchmarks with other temperatures than the first one's say so
+        in their requests.
+        """
+        asked, self.waiting = self.waiting, []
+        benchmark = asked[0].open.benchmark
         sampling = Sampling(temperature=benchmark.temperature, top_p=benchmark.top_p)
-        for completion in self.engine.generate([one.request for one in group], sampling):
-            waiting = group[completion.index]
+        for completion in self.engine.generate([one.work for one in asked], sampling):
             text = self.codec.decode(completion.tokens)
             reply = Reply(text=text, tokens=len(completion.tokens), finish=completion.finish)
-            replies = waiting.open.replies
-            replies[waiting.place] = reply
-            if None not in replies:
-                self._advance(waiting.open, list(replies))
-            self._collect_work(0)
+            self._replied(asked[completion.index], reply)
+
+    def _weigh(self) -> None:
+        """What is to be weighed."""
+        asked, self.weighing = self.weighing, []
+        for scored in self.engine.score([one.work for one in asked]):
+            self._replied(asked[scored.index], scored)
+
+    def _replied(self, waiting: Waiting, reply: Reply | Scored) -> None:
+        """Go on with the sample if this was the last that it waited for, and with those whose work
+        is done.
+        """
+        replies = waiting.open.replies
+        replies[waiting.place] = reply
+        if None not in replies:
+            self._advance(waiting.open, list(replies))
+        self._collect_work(0)
 
     def _advance(self, open: Open, value: Any) -> None:
         """Send a solving what it waited for; take what it wants next."""
@@ -120,6 +130,12 @@ class Generation:
         if callable(work):
             patient = partial(retried, work, retries=self.retries, backoff=self.backoff)
             self.working[self.threads.submit(patient)] = open
+            return
+        if isinstance(work, Weigh):
+            pairs = [pair(self.codec, work.beginning, text) for text in work.texts]
+            examples = [self._example(open, *each) for each in pairs]
+            self.weighing += [Waiting(open, place, each) for place, each in enumerate(examples)]
+            open.replies = [None] * len(examples)
             return
         open.replies = [None] * len(work)
         requests = [self._request(open, ask) for ask in work]
@@ -162,7 +178,19 @@ class Generation:
             images=ask.problem.images,
             max_new_tokens=min(wanted, room),
             seed=seed_of(self.seed, *open.key, open.asked),
+            temperature=open.benchmark.temperature,
+            top_p=open.benchmark.top_p,
         )
+
+    def _example(self, open: Open, prompt: tuple[int, ...], text: tuple[int, ...]) -> Example:
+        """Raises ConfigError for one that is longer than the context, with a token to spare."""
+        if len(prompt) + len(text) >= self.codec.context:
+            raise ConfigError(
+                f"benchmark {open.key[0]}: problem {open.key[2]!r} with a choice has "
+                f"{len(prompt) + len(text)} tokens and the model's context is "
+                f"{self.codec.context}; take a model with a longer context"
+            )
+        return Example(prompt_tokens=prompt, response_tokens=text)
 
     def _encode(self, problem: Problem) -> tuple[tuple[int, ...], int]:
         """Its tokens, and how many the model sees; samples of one prompt share the work."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from torch import Tensor
 
@@ -21,6 +21,14 @@ class Terms:
     """How many there are: response tokens, labelled patches, judgements, questions."""
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Σ of each figure, scalars without a gradient."""
+    others: Mapping[str, tuple[Tensor, int]] = field(default_factory=dict)
+    """Σ of figures that are means over something else, such as sequences, and over how many of it:
+    for validation.
+    """
+
+    def plus(self, name: str, loss: Tensor) -> Terms:
+        """With one more loss over the same terms, a figure of its own."""
+        return replace(self, loss=self.loss + loss, metrics={**self.metrics, name: loss.detach()})
 
     def silent(self) -> Terms:
         """Nothing, from the same forward pass."""

@@ -156,6 +156,21 @@ def following(tokenizer: Any, before: str, text: str) -> list[int]:
     return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
+def picture_written(processor: Any, token: str) -> str:
+    """What the chat template writes for a picture: what a question with one has more than the same
+    without. Templates that number pictures, or none, leave the placeholder `token` alone.
+    """
+    asked = as_parts(QUESTION)
+    pictured = [{"type": "image"}, *asked]
+    with_one, without = (
+        processor.apply_chat_template([{"role": "user", "content": parts}], tokenize=False)
+        for parts in (pictured, asked)
+    )
+    ahead, _, behind = without.partition(QUESTION)
+    written = with_one.removeprefix(ahead).removesuffix(QUESTION + behind).strip()
+    return written if written.count(token) == 1 and QUESTION not in written else token
+
+
 def template_of(choice: str) -> str:
     """The chat template in a file, or the built-in plain one."""
     if choice == "plain":

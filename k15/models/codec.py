@@ -21,6 +21,12 @@ class Codec(Protocol):
     def length(self, tokens: Sequence[int], images: Sequence[Any] = ()) -> int: ...
 
 
+class TextCodec(Codec, Protocol):
+    """One that takes text as it stands, outside of any chat."""
+
+    def encode_text(self, text: str) -> tuple[int, ...]: ...
+
+
 class BeginningCodec(Codec, Protocol):
     """One that can put the beginning of a response into its mouth."""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +21,7 @@ from torch.utils.checkpoint import checkpoint
 
 from k15.models.layouts.attention import attending_by_sequences
 from k15.models.policy import Policy
+from k15.models.sharded import within
 from k15.types import PackedBatch
 
 if TYPE_CHECKING:
@@ -56,6 +58,14 @@ def response_predictions(
     return logp_SR, right_SR
 
 
+def response_normalisers(
+    policy: Policy, batch: PackedBatch, *, tokens_per_chunk: int = 512
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `response_predictions`, and [S, R] log Z in nats, which carries a gradient, too."""
+    logp_SR, right_SR, log_z_SR = _of_responses(policy, batch, _normalisers, 1.0, tokens_per_chunk)
+    return logp_SR, right_SR, log_z_SR
+
+
 def _of_responses(
     policy: Policy,
     batch: PackedBatch,
@@ -68,6 +78,19 @@ def _of_responses(
         raise ValueError(
             f"temperature={temperature}, tokens_per_chunk={tokens_per_chunk}: both must be above 0"
         )
+    inside = partial(_found, policy, batch, figures, temperature, tokens_per_chunk)
+    found = within(policy.model, inside)
+    return [values.view_as(batch.mask) for values in found]
+
+
+def _found(
+    policy: Policy,
+    batch: PackedBatch,
+    figures: Figures,
+    temperature: float,
+    tokens_per_chunk: int,
+) -> list[Tensor]:
+    """[S x R] each."""
     index_N = batch.response_index
     hidden_NH = last_hidden(policy, batch).flatten(0, 1)[batch.source_index.flatten()[index_N]]
     targets_N = batch.targets.flatten()[index_N]
@@ -87,8 +110,7 @@ def _of_responses(
     ]
     joined = [torch.cat(parts) for parts in zip(*found, strict=True)]
     return [
-        values.new_zeros(batch.mask.numel()).index_copy(0, index_N, values).view_as(batch.mask)
-        for values in joined
+        values.new_zeros(batch.mask.numel()).index_copy(0, index_N, values) for values in joined
     ]
 
 
@@ -132,6 +154,11 @@ def _logps(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
 def _predictions(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
     """And [C] bool: whether it is the most probable one."""
     return (*_logps(logits_CV, targets_C), logits_CV.argmax(-1) == targets_C)
+
+
+def _normalisers(logits_CV: Tensor, targets_C: Tensor) -> tuple[Tensor, ...]:
+    """And [C] log of the sum of all exponentials."""
+    return (*_predictions(logits_CV, targets_C), logits_CV.logsumexp(-1))
 
 
 def logits_scale(config: PretrainedConfig) -> float:

@@ -191,9 +191,9 @@ def merged(model: nn.Module) -> Iterator[None]:
             model.set_submodule(name, layer)
 
 
-def save_adapter(model: Any, folder: Path) -> None:
+def save_adapter(model: Any, folder: Path, weights: Mapping[str, Tensor] | None = None) -> None:
     """Write the adapter alone, as `peft.PeftModel.from_pretrained` reads it; nothing where there is
-    none, or where more than the adapter is trained.
+    none, or where more than the adapter is trained. `weights`: the model's, where it has but parts.
     """
     layers, configs = adapted(model), getattr(model, "peft_config", None)
     if not layers or not configs:
@@ -203,7 +203,7 @@ def save_adapter(model: Any, folder: Path) -> None:
     config.save_pretrained(str(folder))
     tensors = {
         f"base_model.model.{name.replace(f'.{NAME}.', '.')}": tensor.contiguous()
-        for name, tensor in model.state_dict().items()
+        for name, tensor in (weights or model.state_dict()).items()
         if name.partition(".lora_")[0] in layers and ".lora_" in name
     }
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})

@@ -76,6 +76,10 @@ class Placeholders:
         )
         return expanded, joined([each.features for each in seen])
 
+    def tokens_of(self, image: Image) -> tuple[int, ...]:
+        """What stands in the place of its placeholder."""
+        return self._see(image).tokens
+
     def _see(self, image: Image) -> Seen:
         if getattr(self.processor, "image_processor", None) is None:
             raise ConfigError(

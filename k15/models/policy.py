@@ -8,9 +8,10 @@ turns them into what the model's forward takes: a placeholder per visual token, 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,11 +28,21 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from k15.config.errors import ConfigError, one_line
-from k15.models.chat import assistant_turn, following, silent_tokens, template_of, written
+from k15.models.chat import (
+    assistant_turn,
+    following,
+    picture_written,
+    silent_tokens,
+    template_of,
+    written,
+)
 from k15.models.compiled import prepare_layers
-from k15.models.lora import Lora, merged, refuse_adapter, save_adapter
+from k15.models.lora import Lora, adapted, merged, merged_tensors, refuse_adapter, save_adapter
 from k15.models.norms import write_out_norms
 from k15.models.placeholders import Placeholders
+from k15.models.rope import extend
+from k15.models.sharded import class_of
+from k15.models.streamed import without_weights
 from k15.models.support import Support, check_trainable, context_of, support
 from k15.models.vocabulary import (
     check_prompt,
@@ -74,6 +85,7 @@ class Policy:
 
     def __init__(self, model: Any, processor: Any, *, fast_norms: bool = True) -> None:
         self.model = model
+        self.fast_norms = fast_norms
         if fast_norms:
             write_out_norms(model)
         self.processor = processor
@@ -86,6 +98,8 @@ class Policy:
         self.stop_ids = stop_ids(model, self.tokenizer, self.turn.end)
         """Tokens that end a response; the first one closes a written one."""
         stop_everywhere(model, self.stop_ids)
+        self.streamed = any(parameter.is_meta for parameter in model.parameters())
+        """Whether its weights are still to be read, by each rank its part."""
         self.computing: Callable[[], AbstractContextManager[Any]] = nullcontext
         """The arithmetic it is trained in, such as an autocast: for whoever samples from it."""
 
@@ -112,6 +126,20 @@ class Policy:
         rows = rows_of(self.model)
         return tuple(dict.fromkeys(id for id in ids if id is not None and 0 <= id < rows))
 
+    @cached_property
+    def picture_tokens(self) -> tuple[int, ...]:
+        """What the chat template writes for a picture: its placeholder, and what is around it.
+
+        Raises ValueError if the model takes no pictures.
+        """
+        if self.placeholders.token is None:
+            raise ConfigError(
+                f"a document has a picture but model.path={self.path!r} takes text alone; choose a "
+                "vision-language model"
+            )
+        text = picture_written(self.processor, self.placeholders.token)
+        return tuple(self.tokenizer(text, add_special_tokens=False)["input_ids"])
+
     @property
     def multimodal_positions(self) -> bool:
         """Whether rotary positions have three axes."""
@@ -122,7 +150,7 @@ class Policy:
         """What the engine and the layouts can do with this model."""
         config = self.model.config
         attention = config.get_text_config()._attn_implementation
-        return support(type(self.model), config, attention)
+        return support(class_of(self.model), config, attention)
 
     def encode(self, problem: Problem) -> tuple[int, ...]:
         """Token ids of the chat prompt, up to where the response begins; one placeholder per
@@ -153,6 +181,14 @@ class Policy:
         """Token ids of how a response begins, where a model is to go on from there."""
         return tuple(following(self.tokenizer, self.turn.before, self.turn.start + text))
 
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        """Token ids of a text as it stands, outside of any chat, behind the token that begins texts
+        where the tokenizer puts one.
+        """
+        ids = self.tokenizer.encode(text, add_special_tokens=False)
+        first = self.tokenizer.encode("")[:1]
+        return (*first, *ids) if first == [self.tokenizer.bos_token_id] else tuple(ids)
+
     def decode(self, tokens: Sequence[int]) -> str:
         """The text of a response, special tokens left out but for tags such as <think>."""
         return self.tokenizer.decode([token for token in tokens if token not in self.silent])
@@ -166,7 +202,7 @@ class Policy:
             return Expanded(tokens=tuple(tokens), positions=self._text_positions(len(tokens)))
         expanded, features = self.placeholders.expand(tokens, images)
         positions = self._positions(expanded, features)
-        return Expanded(tokens=expanded, positions=positions, features=self._typed(features))
+        return Expanded(tokens=expanded, positions=positions, features=self.typed(features))
 
     def length(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> int:
         """Tokens that the model sees: a placeholder counts as its picture's visual tokens."""
@@ -179,16 +215,21 @@ class Policy:
             other.model = copy.deepcopy(self.model).eval().requires_grad_(False)
         return other
 
-    def save(self, folder: Path | str) -> None:
+    def save(self, folder: Path | str, weights: Mapping[str, Tensor] | None = None) -> None:
         """Write a Hugging Face folder: weights, configuration, tokenizer, processor, chat
-        template. An adapter is merged, and lies alone in `adapter`.
+        template. An adapter is merged, and lies alone in `adapter`. Of a model that is spread over
+        ranks `weights` is the whole of its state.
         """
-        with merged(self.model):
-            self.model.save_pretrained(folder)
-        save_adapter(self.model, Path(folder) / "adapter")
+        if weights is None:
+            with merged(self.model):
+                self.model.save_pretrained(folder)
+        else:
+            whole = merged_tensors(weights, adapted(self.model))
+            self.model.save_pretrained(folder, state_dict=whole)
+        save_adapter(self.model, Path(folder) / "adapter", weights)
         self.processor.save_pretrained(folder)
 
-    def _typed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    def typed(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
         """Pictures in the number type of the weights."""
         of = self.model.dtype
         return {name: x.to(of) if x.is_floating_point() else x for name, x in features.items()}
@@ -217,6 +258,9 @@ def load_policy(
     chat_template: str | None = None,
     gradient_checkpointing: bool = False,
     compile: bool = False,
+    streamed: bool = False,
+    extended_context: int | None = None,
+    rope_base: float | None = None,
 ) -> Policy:
     """Load a text or vision-language model by Hugging Face name or folder.
 
@@ -225,7 +269,8 @@ def load_policy(
     saved in. `fast_norms` is that of `Policy`. Code that comes with the weights runs only with
     `trust_remote_code`. With `lora` that has a rank, only its adapter is trained. `chat_template`
     is a file with one in place of the model's own, or "plain": the built-in one.
-    `gradient_checkpointing` and `compile` are those of the modules of `k15.models` by these names.
+    `gradient_checkpointing`, `compile` and `streamed` are those of the modules of `k15.models` by
+    these names; `extended_context` and `rope_base` are of `k15.models.rope`.
 
     Raises ValueError if no path is given, the folder is not there, cannot be read or holds no
     tokenizer, and as `k15.models.vocabulary` does.
@@ -254,10 +299,16 @@ def load_policy(
         prepare_layers(weightless, checkpointed=gradient_checkpointing, compiled=compile)
     how: dict[str, Any] = {"dtype": dtype, "attn_implementation": attention}
     how |= {"trust_remote_code": trust_remote_code}
-    with refused(path, "weights"), waiting_for(f"the weights of {path}"):
-        model = loader.from_pretrained(path, **how)
+    if streamed and lora is not None:
+        raise ConfigError("model.streamed=true: with model.lora.rank leave it false")
+    if streamed:
+        model = without_weights(loader, path, config, dtype, attention)
+    else:
+        with refused(path, "weights"), waiting_for(f"the weights of {path}"):
+            model = loader.from_pretrained(path, **how)
     with refused(path, "generation_config.json"):
         mend_generation_config(model.generation_config)
+    extend(model, extended_context, rope_base)
     if lora is not None:
         lora.put_into(model)
     prepare_layers(model, checkpointed=gradient_checkpointing, compiled=compile)

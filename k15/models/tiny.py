@@ -55,15 +55,18 @@ def tiny_policy(
     head_dim: int = 32,
     context: int = 512,
     initializer_range: float = 0.05,
+    extended_context: int | None = None,
+    rope_base: float | None = None,
 ) -> Policy:
     """The built-in policy, fresh, or with the weights of an earlier stage's folder.
 
     `words` is the whole vocabulary of the tokenizer; without words it is byte-level and reads
     any text. With `modality="image"` a folder that holds a text policy gets eyes: a Qwen3-VL
-    with the same language weights and a fresh vision tower. Sizes count for a fresh policy only.
+    with the same language weights and a fresh vision tower. Sizes count for a fresh policy only;
+    `extended_context` and `rope_base` (`k15.models.rope`) for all.
     """
     if path is not None:
-        saved = load_policy(path)
+        saved = load_policy(path, extended_context=extended_context, rope_base=rope_base)
         check_words(saved, words)
         text = saved.model.config.model_type == "qwen3"
         return add_vision(saved) if modality == "image" and text else saved
@@ -76,10 +79,10 @@ def tiny_policy(
         num_key_value_heads=hidden_size // head_dim,
         head_dim=head_dim,
         intermediate_size=intermediate_size,
-        max_position_embeddings=context,
+        max_position_embeddings=extended_context or context,
         tie_word_embeddings=True,
         initializer_range=initializer_range,
-        rope_parameters={"rope_type": "default", "rope_theta": ROPE_THETA},
+        rope_parameters={"rope_type": "default", "rope_theta": rope_base or ROPE_THETA},
         **_special_ids(tokenizer),
     )
     text = Policy(Qwen3ForCausalLM(config), tokenizer)
@@ -124,7 +127,7 @@ def vision_config(text: Any, tokenizer: Any, hidden_size: int, layers: int) -> Q
     quarter = text.head_dim // 8
     language["rope_parameters"] = {
         "rope_type": "default",
-        "rope_theta": ROPE_THETA,
+        "rope_theta": text.rope_parameters["rope_theta"],
         "mrope_section": [text.head_dim // 2 - 2 * quarter, quarter, quarter],
         "mrope_interleaved": True,
     }

@@ -10,15 +10,14 @@ Legend: N visual tokens of a batch, C of them labelled, H hidden, V vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from k15.learning_rates import Rate
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
-from k15.modules.language import freeze_language
 from k15.modules.supervised import SupervisedModule
 from k15.types import Problem
 
@@ -29,23 +28,8 @@ class AlignModule(SupervisedModule):
     Problems say in `meta["patch_words"]`, {patch: word}, what stands where; other patches are free.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        *,
-        learning_rate: Rate,
-        warmup: float = 0.05,
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.95),
-    ) -> None:
-        super().__init__(
-            policy,
-            learning_rate=learning_rate,
-            warmup=warmup,
-            weight_decay=weight_decay,
-            betas=betas,
-        )
-        freeze_language(policy.model, frozen=True)
+    def __init__(self, policy: Policy, **options: Any) -> None:
+        super().__init__(policy, train="vision", **options)
 
     def terms(self, problems: Sequence[Problem]) -> tuple[Terms, int]:
         """The labelled patches; the tower reads all of them."""

@@ -10,20 +10,28 @@ from lightning.pytorch import LightningModule
 from torch import Tensor, nn
 
 from k15.config.errors import ConfigError
-from k15.learning_rates import Rate, rate_for
+from k15.learning_rates import Rate, Trained, rates_by_part
 from k15.models.lora import adapted
+from k15.models.parts import check_parts, freeze_all_but, part_of
 from k15.models.policy import Policy
+from k15.models.streamed import read_weights
 from k15.modules.frozen import leave_out, put_back
 from k15.modules.gradients import add_up, keep_apart
-from k15.modules.precision import AdamWWithMasters, check_precision, warn_of_lost_steps
+from k15.modules.optimizers import MakeOptimizer, adamw
+from k15.modules.precision import check_precision, warn_of_lost_steps
 from k15.shard import Shard, shard_of
+from k15.sharding.spread import Spread
+from k15.sharding.states import local_part
+from k15.sharding.strategy import ShardedStrategy
 
 
 class PolicyModule(LightningModule):
     """A policy under training.
 
-    `betas`, `weight_decay` and `learning_rate` are AdamW's, whose steps add up in float32 whatever
-    the weights are. Of rates by kind (`k15.learning_rates`) the policy's own is taken.
+    Of learning rates by kind or part (`k15.learning_rates`) the policy's own are taken; `train`
+    names the parts that learn. The others, and those whose rate is 0, are frozen: they have no
+    gradient. `optimizer` makes one (`k15.modules.optimizers`), with AdamW's `betas` and
+    `weight_decay`.
     """
 
     def __init__(
@@ -31,18 +39,27 @@ class PolicyModule(LightningModule):
         policy: Policy,
         *,
         learning_rate: Rate,
+        train: Trained = "all",
+        optimizer: MakeOptimizer = adamw,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__()
         self.policy = policy
         self.model: nn.Module = policy.model.train()
-        self.learning_rate = rate_for(learning_rate, kinds(policy))
+        rates = rates_by_part(learning_rate, kinds(policy.model), train)
+        self.rates = check_parts(policy.model, rates)
+        freeze_all_but(policy.model, self.rates)
+        self.learning_rate = max(self.rates.values())
+        """The highest of the parts' rates."""
+        self.make_optimizer = optimizer
         self.betas = betas
         self.optimizer_on_cpu = False
         """Set by `k15.callbacks.offload` before the optimizer is made."""
         self.weight_decay = weight_decay
         self.shard = Shard()
+        self.spread: Spread | None = None
+        """Where the weights are spread over ranks."""
 
     def trained_parameters(self) -> list[nn.Parameter]:
         """The parameters the optimizer gets."""
@@ -64,16 +81,45 @@ class PolicyModule(LightningModule):
         if self.shard.rank:
             torch.manual_seed(torch.initial_seed() + self.shard.rank)
 
+    def configure_model(self) -> None:
+        """Spread the weights over the ranks, once, where the strategy does so."""
+        strategy = self.trainer.strategy
+        if isinstance(strategy, ShardedStrategy) and self.spread is None:
+            self.spread = strategy.spread(self.model)
+            if self.policy.streamed:
+                read_weights(self.model, self.policy.path, strategy.root_device, local_part)
+                self.policy.streamed = False
+            self.model_is_spread()
+        if self.policy.streamed:
+            raise ConfigError("model.streamed=true: take trainer=fsdp2 with it, or leave it false")
+
+    def model_is_spread(self) -> None:
+        """For a subclass that holds on to weights."""
+
     def on_train_start(self) -> None:
         """Steps that would be lost are warned of."""
         warn_of_lost_steps(self.trainer, self.learning_rate)
 
+    def parameter_groups(self) -> list[dict[str, Any]]:
+        """What is trained, the parts of one learning rate together."""
+        groups: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in self.model.named_parameters():
+            if parameter.requires_grad:
+                groups.setdefault(self.rates[part_of(name)], []).append(parameter)
+        return [{"params": parameters, "lr": rate} for rate, parameters in groups.items()]
+
+    def group_rates(self, optimizer: Any) -> list[float]:
+        """The learning rate of each of its groups, as the configuration has it."""
+        parts = {parameter: part_of(name) for name, parameter in self.model.named_parameters()}
+        return [self.rates[parts[group["params"][0]]] for group in optimizer.param_groups]
+
     def configure_optimizers(self) -> Any:
-        """AdamW at a constant learning rate."""
-        return AdamWWithMasters(
-            self.trained_parameters(),
+        """The optimizer, at constant learning rates."""
+        return self.make_optimizer(
+            self.parameter_groups(),
+            self.model,
             on_cpu=self.optimizer_on_cpu,
-            lr=self.learning_rate,
+            foreach=False if self.spread is not None else None,  # parts lie on meshes of their own
             betas=(self.betas[0], self.betas[1]),
             weight_decay=self.weight_decay,
         )
@@ -84,7 +130,16 @@ class PolicyModule(LightningModule):
 
     def add_up_gradients(self) -> None:
         """Over all ranks, before an optimizer step looks at them."""
-        add_up(self.trained_parameters(), self.shard)
+        if self.spread is None:
+            add_up(self.trained_parameters(), self.shard)
+        else:
+            self.spread.finish_gradients(self.shard)
+
+    def last_of_step(self, last: bool) -> None:
+        """Whether the next backward pass is the last one before an optimizer step."""
+        strategy = self.trainer.strategy
+        if self.spread is not None and isinstance(strategy, ShardedStrategy):
+            self.spread.send_gradients(last or strategy.send_gradients == "each")
 
     def across_ranks(self, figures: Mapping[str, float | Tensor]) -> dict[str, float]:
         """Sums over all ranks of figures that each of them has, such as what a loss is normalised
@@ -117,11 +172,11 @@ class PolicyModule(LightningModule):
             restore_random_states(states)
 
 
-def kinds(policy: Policy) -> tuple[str, str]:
+def kinds(model: Any) -> tuple[str, str]:
     """What of it is trained, and what it reads, as learning rates name it."""
     return (
-        "adapter" if adapted(policy.model) else "weights",
-        "image" if hasattr(policy.model.config, "vision_config") else "text",
+        "adapter" if adapted(model) else "weights",
+        "image" if hasattr(model.config, "vision_config") else "text",
     )
 
 

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from k15.models.policy import Policy
 from k15.modules.micro_batches import LaidOut
@@ -56,11 +57,24 @@ def weights_of(model: nn.Module, weights: Mapping[str, Tensor]) -> Iterator[None
     """The same model, patches and all, with other weights in the place of some or all."""
     named = dict(model.named_parameters())
     parameters = {name: named[name] for name in weights}
-    trained = {name: parameter.data for name, parameter in parameters.items()}
+    trained = {n: p.detach().clone() if spread(p) else p.data for n, p in parameters.items()}
     try:
-        for name, parameter in parameters.items():
-            parameter.data = weights[name].to(parameter)
+        exchange(parameters, weights)
         yield
     finally:
-        for name, parameter in parameters.items():
-            parameter.data = trained[name]
+        exchange(parameters, trained)
+
+
+@torch.no_grad()
+def exchange(parameters: Mapping[str, nn.Parameter], weights: Mapping[str, Tensor]) -> None:
+    """FSDP2 holds on to the memory of those that it has spread."""
+    for name, parameter in parameters.items():
+        if spread(parameter):
+            parameter.copy_(weights[name])
+        else:
+            parameter.data = weights[name].to(parameter)
+
+
+def spread(parameter: Tensor) -> bool:
+    """Whether ranks have parts of it."""
+    return isinstance(parameter, DTensor)

@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from k15.models.lora import adapted
 
@@ -42,12 +43,16 @@ def put_back(checkpoint: dict[str, Any], module: nn.Module) -> None:
 
 
 def frozen_weights(module: nn.Module) -> dict[str, Tensor]:
-    """What is not trained, tied weights under each of their names."""
+    """What is neither trained nor part of the adapter, tied weights under each of their names."""
     named = module.named_parameters(remove_duplicate=False)
-    return {name: parameter for name, parameter in named if not parameter.requires_grad}
+    return {
+        name: parameter
+        for name, parameter in named
+        if not parameter.requires_grad and ".lora_" not in name
+    }
 
 
 def sum_of(weight: Tensor) -> tuple[str, int]:
     """The number type, and the sum of all bit patterns as integers, whatever the order."""
-    whole = weight.detach().contiguous()
+    whole = (weight.full_tensor() if isinstance(weight, DTensor) else weight).detach().contiguous()
     return str(weight.dtype), int(whole.view(WIDTHS[whole.itemsize]).sum(dtype=torch.int64))

@@ -31,7 +31,9 @@ class Response:
     logp_T: Tensor
     """[T] what the engine reported while sampling."""
     fresh_T: Tensor
-    """[T] bool: sampled in this iteration, by π_i itself."""
+    """[T] bool: sampled by the iteration's newest weights, those of π_i unless it was collected
+    ahead.
+    """
 
     @property
     def mask_T(self) -> Tensor:
@@ -48,7 +50,7 @@ class LaidOut:
     advantage_BT: Tensor
     engine_logp_BT: Tensor
     fresh_BT: Tensor
-    """Bool: sampled by π_i itself and in the loss."""
+    """Bool: fresh and in the loss."""
     reference_logp_BT: Tensor | None
     """log π_i, recomputed by the trainer."""
 
@@ -124,7 +126,7 @@ class Minibatch:
     tokens: int
     """In the loss,"""
     fresh: int
-    """and those of them that π_i sampled."""
+    """and those of them that the newest weights have sampled."""
 
     @property
     def counts(self) -> dict[str, float]:
@@ -141,9 +143,9 @@ def response(
     rollout: Rollout,
     advantage_T: Tensor,
     loss_mask: tuple[bool, ...],
-    iteration: int,
+    version: int,
 ) -> Response:
-    """A rollout as training takes it."""
+    """A rollout as training takes it; its newest weights were those of `version`."""
     return Response(
         example=Example(
             prompt_tokens=group.prompt_tokens,
@@ -154,7 +156,7 @@ def response(
         problem=group.problem.id,
         advantage_T=advantage_T.expand(rollout.length),
         logp_T=torch.tensor(rollout.logps, dtype=torch.float32),
-        fresh_T=torch.tensor(rollout.versions) == iteration,
+        fresh_T=torch.tensor(rollout.versions) == version,
     )
 
 
@@ -198,14 +200,6 @@ def silent(responses: Sequence[Response]) -> Response:
     shortest = min(responses, key=lambda each: (not each.example.images, each.example.length))
     nothing = (False,) * len(shortest.example.response_tokens)
     return replace(shortest, example=replace(shortest.example, loss_mask=nothing))
-
-
-def mismatch(inputs: LossInputs, fresh_BT: Tensor) -> Tensor:
-    """Σ |log π_i as the trainer computes it − as the engine reported it| in nats, over tokens that
-    π_i sampled: what older weights sampled would differ for another reason.
-    """
-    difference_BT = (inputs.reference_logp_BT - inputs.engine_logp_BT).abs()
-    return torch.where(fresh_BT, difference_BT, 0.0).sum()
 
 
 def padded(rows: Sequence[Tensor], width: int) -> Tensor:

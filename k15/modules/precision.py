@@ -33,9 +33,7 @@ class AdamWWithMasters(AdamW):
     which lie in main memory with their moments, and the steps are taken there.
     """
 
-    def __init__(
-        self, parameters: Iterable[nn.Parameter], *, on_cpu: bool = False, **settings: Any
-    ) -> None:
+    def __init__(self, parameters: Iterable[Any], *, on_cpu: bool = False, **settings: Any) -> None:
         self.masters: dict[nn.Parameter, Tensor] = {}
         self.on_cpu = on_cpu
         super().__init__(parameters, **settings)
@@ -55,8 +53,12 @@ class AdamWWithMasters(AdamW):
             with torch.enable_grad():
                 loss = closure()
         with self._on_masters():
-            super().step()
+            self.take_step()
         return loss
+
+    def take_step(self) -> None:
+        """AdamW's, of what the weights are now."""
+        super().step()
 
     def state_dict(self) -> dict[str, Any]:
         """And the masters, in the order of the weights."""

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from k15.learning_rates import Rate
 from k15.losses.preference import Pairs, PreferenceLoss, sigmoid
 from k15.losses.reduce import masked_sum
 from k15.losses.terms import Terms
@@ -34,28 +33,21 @@ class PreferenceModule(SupervisedModule):
     """Trains on batches of `Preference`s; `loss` is one of `k15.losses.preference`.
 
     `tokens_per_batch` is what goes through the model at once when the references are computed,
-    `tokens_per_chunk` that of `k15.models.logps`. There is no dropout: the reference has none.
+    `tokens_per_chunk` that of `k15.models.logps`, `options` are `SupervisedModule`'s. There is no
+    dropout: the reference has none.
     """
 
     def __init__(
         self,
         policy: Policy,
         *,
-        learning_rate: Rate,
         loss: PreferenceLoss = sigmoid,
-        warmup: float = 0.05,
         weight_decay: float = 0.0,
-        betas: tuple[float, float] = (0.9, 0.95),
         tokens_per_batch: int = 4096,
         tokens_per_chunk: int = 512,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            policy,
-            learning_rate=learning_rate,
-            warmup=warmup,
-            weight_decay=weight_decay,
-            betas=betas,
-        )
+        super().__init__(policy, weight_decay=weight_decay, **options)
         self.loss = loss
         self.tokens_per_batch, self.tokens_per_chunk = tokens_per_batch, tokens_per_chunk
         self.layout = choose_layout(policy)

@@ -11,7 +11,6 @@ from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
 from k15.graders.base import Verdict
 from k15.graders.judges import CotJudge, Judged, ValueJudge
-from k15.learning_rates import Rate
 from k15.losses.reward import RewardLoss, binary
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
@@ -25,26 +24,11 @@ from k15.types import JudgedExample, Share
 class RewardModel(SupervisedModule):
     """The classic reward model: turns the policy's model into one with a value head, in place.
 
-    `loss` is one of `k15.losses.reward`.
+    `loss` is one of `k15.losses.reward`, `options` are `SupervisedModule`'s.
     """
 
-    def __init__(
-        self,
-        policy: Policy,
-        *,
-        learning_rate: Rate,
-        loss: RewardLoss = binary,
-        warmup: float = 0.05,
-        weight_decay: float = 0.01,
-        betas: tuple[float, float] = (0.9, 0.95),
-    ) -> None:
-        super().__init__(
-            add_value_head(policy),
-            learning_rate=learning_rate,
-            warmup=warmup,
-            weight_decay=weight_decay,
-            betas=betas,
-        )
+    def __init__(self, policy: Policy, *, loss: RewardLoss = binary, **options: Any) -> None:
+        super().__init__(add_value_head(policy), **options)
         self.loss = loss
 
     def terms(self, judged: Sequence[JudgedExample]) -> tuple[Terms, int]:
@@ -54,10 +38,14 @@ class RewardModel(SupervisedModule):
         question_B = torch.tensor([example.question for example in judged], device=self.device)
         return self.loss(scores(self.policy, texts), correct_B, question_B), sum(map(len, texts))
 
-    def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
+    def validation_step(
+        self, judged: Sequence[JudgedExample], batch_index: int, dataloader_idx: int = 0
+    ) -> None:
         """Loss and accuracy on judgements that were not trained on."""
         super().validation_step(judged, batch_index)
-        judge_share(self.held_out, judged, ValueJudge(self.policy).judge)
+        at_once = sum(len(example.prompt_tokens) for example in judged) + 1
+        judge = ValueJudge(self.policy, tokens_per_batch=at_once * len(judged))
+        judge_share(self.held_out, judged, judge.judge)
 
 
 class CotRewardModel(LanguageModule):
@@ -81,7 +69,9 @@ class CotRewardModel(LanguageModule):
         """Room for training."""
         self.engine.sleep()
 
-    def validation_step(self, judged: Sequence[JudgedExample], batch_index: int) -> None:
+    def validation_step(
+        self, judged: Sequence[JudgedExample], batch_index: int, dataloader_idx: int = 0
+    ) -> None:
         """Loss and accuracy on judgements that were not trained on; a verdict that cannot be read
         counts as a wrong one here.
         """
@@ -99,9 +89,9 @@ def judge_share(
     `val/accepted_{right,wrong}`, shares of the correct and of the wrong responses that pass;
     `val/unreadable`, verdicts that are none; `val/held_out`, how many.
     """
-    if isinstance(judged, Share) and judged.silent:
-        return
     verdicts = judge([example.prompt_tokens for example in judged])
+    if isinstance(judged, Share) and judged.silent:
+        return  # it was there for the others' sake, who wait for each other in the model
     for example, one in zip(judged, verdicts, strict=True):
         value = one.correct if isinstance(one, Verdict) else None
         passed = value is not None and value > 0.5

@@ -13,17 +13,17 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 from typing import Any, Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from k15.config.errors import ConfigError
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync, weights_version
-from k15.learning_rates import Rate
+from k15.learning_rates import Rate, Trained
 from k15.losses.advantages import carries_signal, check_advantage
 from k15.losses.policy_loss import PolicyLoss
 from k15.models.layouts.choice import Choice, choose_layout
@@ -31,10 +31,14 @@ from k15.models.logps import response_logps
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
 from k15.modules.divergence import KLToStart
-from k15.modules.micro_batches import LaidOut, MicroBatch, Minibatch, mismatch, response, shared
+from k15.modules.iteration_figures import iteration_figures, learning_figures, waited
+from k15.modules.micro_batches import LaidOut, MicroBatch, Minibatch, response, shared
+from k15.modules.mismatch import mismatch
+from k15.modules.optimizers import MakeOptimizer, adamw
 from k15.modules.out_of_memory import lower, with_halves
 from k15.modules.step_sizes import OptimizerState, StepSizes
 from k15.progress import phase
+from k15.sharding.norms import clip
 from k15.sizes import Sizes
 from k15.types import Experience, Rollout, RolloutGroup, StepsWithinBatch
 
@@ -78,12 +82,19 @@ class RLModule(PolicyModule, StepsWithinBatch):
         temperature: float = 1.0,
         tokens_per_chunk: int = 512,
         kl_to_start: bool = False,
+        train: Trained = "all",
+        optimizer: MakeOptimizer = adamw,
         betas: tuple[float, float] = (0.9, 0.95),
         weight_decay: float = 0.0,
         seed: int = 0,
     ) -> None:
         super().__init__(
-            policy, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
+            policy,
+            learning_rate=learning_rate,
+            train=train,
+            optimizer=optimizer,
+            betas=betas,
+            weight_decay=weight_decay,
         )
         if loss_on not in ("all", "current_segment"):
             raise ValueError(f"module.loss_on={loss_on!r}: choose all or current_segment")
@@ -112,32 +123,49 @@ class RLModule(PolicyModule, StepsWithinBatch):
         if str(self.trainer.precision) == "16-mixed":
             raise ConfigError("trainer.precision=16-mixed: RL takes bf16-mixed or 32-true")
 
+    def model_is_spread(self) -> None:
+        """The weights that the policy comes with are spread like its own."""
+        if self.kl_to_start is not None:
+            self.kl_to_start = KLToStart(self.policy)
+
     def training_step(self, experience: Experience, batch_index: int) -> None:
-        """One iteration: several optimizer steps on the experience of π_i."""
+        """One iteration: several optimizer steps on its experience; waits for the next one where it
+        is collected meanwhile.
+        """
         started = time.perf_counter()
-        self.engine.sleep()
+        if experience.wait_for_next is None:
+            self.engine.sleep()
         self.model.eval()  # π_θ and π_i are the policy that sampled: without dropout
         optimizer: Any = self.optimizers()
+        rates = self.group_rates(optimizer)
         self.step_sizes.begin(optimizer)
         groups = self.select_groups(experience)
-        turns = [self.minibatches(groups, experience.iteration, n) for n in range(self.passes)]
-        minibatches = [minibatch for turn in turns for minibatch in turn]
+        minibatches = [
+            minibatch
+            for turn in range(self.passes)
+            for minibatch in self.minibatches(
+                groups, experience.iteration, experience.sampled_by, turn
+            )
+        ]
         self.add_references(minibatches[1:])  # the first one meets π_i itself
-        sums: dict[str, list[float]] = defaultdict(list)
+        sums: dict[str, list[Any]] = defaultdict(list)
         with phase("train", len(minibatches), " minibatches") as progress:
             for step, minibatch in enumerate(minibatches):
                 place = step, len(minibatches), self.trainer.global_step
-                self.step_sizes.set_rate(optimizer, self.learning_rate, *place)
+                self.step_sizes.set_rates(optimizer, rates, *place)
                 for name, value in self.minibatch_step(optimizer, minibatch).items():
                     sums[name].append(value)
                 progress.update()
-        means = {name: sum(values) / len(values) for name, values in sums.items()}
-        figures = {**means, "steps": len(minibatches), **learning_figures(optimizer, groups)}
+        mismatched: Any = sum(sums.pop("engine_mismatch", ()))
+        figures = {name: sum(values) / len(values) for name, values in sums.items()}
+        figures |= mismatched.figures(self.shard) if mismatched else {}
+        figures |= {"steps": len(minibatches), **learning_figures(optimizer, groups)}
         if self.kl_to_start and minibatches:
             laid_out = minibatches[0].laid_out(self.policy, self.layout)
             total = self.across_ranks(self.kl_to_start(laid_out, self.logps))["kl"]
             figures["kl_to_start"] = total / max(1, minibatches[0].fresh)
-        self.log_iteration(experience, groups, figures, time.perf_counter() - started)
+        seconds = {"train": time.perf_counter() - started, **waited(experience)}
+        self.log_figures(iteration_figures(experience, groups, figures, seconds))
 
     def select_groups(self, experience: Experience) -> list[Credited]:
         """What is trained on: rollouts with tokens in the loss, and of their groups those that
@@ -146,7 +174,7 @@ class RLModule(PolicyModule, StepsWithinBatch):
         The rollouts that are left out do not count in the baseline either: over what is trained,
         its advantages add up to 0.
         """
-        groups = [self.with_tokens(group, experience.iteration) for group in experience.groups]
+        groups = [self.with_tokens(group, experience.sampled_by) for group in experience.groups]
         groups = [group for group in groups if group.rollouts]
         return [
             (group, advantage_GT)
@@ -154,14 +182,16 @@ class RLModule(PolicyModule, StepsWithinBatch):
             if not self.drop_zero_advantage or carries_signal(advantage_GT, group.reward)
         ]
 
-    def with_tokens(self, group: RolloutGroup, iteration: int) -> RolloutGroup:
+    def with_tokens(self, group: RolloutGroup, version: int) -> RolloutGroup:
         """The rollouts of a group that have a token in the loss."""
-        masks = [self.loss_mask(rollout, iteration) for rollout in group.rollouts]
+        masks = [self.loss_mask(rollout, version) for rollout in group.rollouts]
         return group.only([index for index, mask in enumerate(masks) if any(mask)])
 
-    def loss_mask(self, rollout: Rollout, iteration: int) -> tuple[bool, ...]:
-        """[T] which response tokens the loss sees (§2.6: older segments may be left out)."""
-        return tuple(self.loss_on == "all" or version == iteration for version in rollout.versions)
+    def loss_mask(self, rollout: Rollout, version: int) -> tuple[bool, ...]:
+        """[T] which response tokens the loss sees (§2.6: older segments may be left out); `version`
+        is that of the newest ones.
+        """
+        return tuple(self.loss_on == "all" or each == version for each in rollout.versions)
 
     def advantages(self, groups: Sequence[RolloutGroup]) -> list[Tensor]:
         """[G, 1] of each group, from its total rewards; groups of one size form one [P, G]."""
@@ -173,26 +203,31 @@ class RLModule(PolicyModule, StepsWithinBatch):
         return [found[index] for index in range(len(groups))]
 
     def minibatches(
-        self, groups: Sequence[Credited], iteration: int, turn: int = 0
+        self,
+        groups: Sequence[Credited],
+        iteration: int,
+        version: int | None = None,
+        turn: int = 0,
     ) -> list[Minibatch]:
         """Whole groups in random order, another one at each turn, spread evenly over the
         minibatches; each is cut into micro-batches. Experience comes with the groups that took
-        longest first.
+        longest first. `version` is that of its newest segments, where it is not the iteration.
         """
+        version = iteration if version is None else version
         rng = Random(f"{self.seed}/{iteration}" + (f"/{turn}" if turn else ""))
         order = rng.sample(range(len(groups)), len(groups))
         parts = torch.tensor(order).tensor_split(self.sizes.minibatches_per_iteration)
         return [
-            self.minibatch([groups[index] for index in part.tolist()], iteration)
+            self.minibatch([groups[index] for index in part.tolist()], version)
             for part in parts
             if len(part)
         ]
 
-    def minibatch(self, groups: Sequence[Credited], iteration: int) -> Minibatch:
+    def minibatch(self, groups: Sequence[Credited], version: int) -> Minibatch:
         """The responses of some groups, this rank's under the token budget."""
         responses = [
             [
-                response(group, rollout, advantage_T, self.loss_mask(rollout, iteration), iteration)
+                response(group, rollout, advantage_T, self.loss_mask(rollout, version), version)
                 for rollout, advantage_T in zip(group.rollouts, advantage_GT, strict=True)
             ]
             for group, advantage_GT in groups
@@ -222,28 +257,26 @@ class RLModule(PolicyModule, StepsWithinBatch):
         for micro in micro_batches:
             micro.reference_logp_BT = self.logps(micro.laid_out(self.policy, self.layout))
 
-    def minibatch_step(self, optimizer: Any, minibatch: Minibatch) -> dict[str, float]:
+    def minibatch_step(self, optimizer: Any, minibatch: Minibatch) -> dict[str, Any]:
         """Accumulate the gradient over micro-batches and ranks, clip it, take one step."""
 
         def gathered(micro_batches: Iterable[MicroBatch]) -> dict[str, Any]:
             optimizer.zero_grad()
             sums: dict[str, Any] = {}  # read once, behind the step: reading waits for the device
-            for micro in micro_batches:
+            for number, micro in enumerate(micro_batches, start=1):
+                self.last_of_step(number == len(minibatch.micro_batches))
                 found = self.add_gradient(micro, minibatch.counts)
                 sums = {name: sums.get(name, 0.0) + value for name, value in found.items()}
             return sums
 
         sums = self.within_memory(gathered, minibatch)
         self.add_up_gradients()
-        norm = nn.utils.clip_grad_norm_(self.trained_parameters(), self.gradient_clip)
+        norm = clip(self.trained_parameters(), self.gradient_clip)
         optimizer.step()
-        metrics = {**self.across_ranks(sums), "gradient_norm": float(norm)}
-        mismatched = metrics.pop("engine_mismatch")
-        if minibatch.fresh:
-            metrics["engine_mismatch"] = mismatched / minibatch.fresh
-        return metrics
+        mismatched = {"engine_mismatch": sums.pop("engine_mismatch")}
+        return {**self.across_ranks(sums), "gradient_norm": float(norm), **mismatched}
 
-    def add_gradient(self, micro: MicroBatch, counts: dict[str, float]) -> dict[str, Tensor]:
+    def add_gradient(self, micro: MicroBatch, counts: dict[str, float]) -> dict[str, Any]:
         """Add a micro-batch's gradient to what is there; returns its share of the figures."""
         self.under_way = micro.problems
         laid_out = micro.laid_out(self.policy, self.layout)
@@ -251,8 +284,8 @@ class RLModule(PolicyModule, StepsWithinBatch):
         micro.reference_logp_BT = inputs.reference_logp_BT
         loss, parts = self.loss(inputs)
         self.manual_backward(loss)
-        mismatched = mismatch(inputs, laid_out.fresh_BT)
-        return {**parts, "loss": loss.detach(), "engine_mismatch": mismatched}
+        found = mismatch(inputs, laid_out.fresh_BT)
+        return {**parts, "loss": loss.detach(), "engine_mismatch": found}
 
     def logps(self, micro: LaidOut) -> Tensor:
         """[B, T] log-probabilities of the response tokens under the current weights."""
@@ -263,35 +296,15 @@ class RLModule(PolicyModule, StepsWithinBatch):
             tokens_per_chunk=self.tokens_per_chunk,
         )
 
-    def log_iteration(
-        self,
-        experience: Experience,
-        groups: Sequence[Credited],
-        figures: dict[str, float],
-        seconds: float,
-    ) -> None:
-        """Everything TensorBoard shows of the iteration, under the iteration's number."""
-        trained = sum(rollout.length for group, _ in groups for rollout in group.rollouts)
-        self.log_dict(
-            {
-                "step": float(experience.iteration),
-                **{name: float(value) for name, value in experience.metrics.items()},
-                **{f"train/{name}": float(value) for name, value in figures.items()},
-                "train/groups": float(len(groups)),
-                "train/groups_without_signal": float(len(experience.groups) - len(groups)),
-                "train/tokens_per_second": trained / max(seconds, 1e-9),
-                "time/train_seconds": seconds,
-            },
-            on_step=False,
-            on_epoch=True,
-            batch_size=1,
-        )
-
     def validation_step(self, experience: Experience, batch_index: int) -> None:
         """Accuracy and length on the held-out problems."""
         metrics = {f"val/{name}": float(value) for name, value in experience.metrics.items()}
         metrics |= {"step": float(experience.iteration), "val/held_out": len(experience.groups)}
-        self.log_dict(metrics, on_step=False, on_epoch=True, batch_size=1)
+        self.log_figures(metrics)
+
+    def log_figures(self, figures: Mapping[str, float]) -> None:
+        """Under the iteration's number, `step`."""
+        self.log_dict(dict(figures), on_step=False, on_epoch=True, batch_size=1)
 
     def on_train_epoch_start(self) -> None:
         """The engine samples from π_i."""
@@ -300,12 +313,3 @@ class RLModule(PolicyModule, StepsWithinBatch):
     def on_validation_start(self) -> None:
         """Validation sees the newest weights."""
         sync(self.engine, self.model, weights_version(self.trainer))
-
-
-def learning_figures(optimizer: Any, groups: Sequence[Credited]) -> dict[str, float]:
-    """The learning rate, and the advantages' standard deviation over the responses."""
-    figures = {"learning_rate": optimizer.param_groups[0]["lr"]}
-    if groups:
-        advantages = torch.cat([advantage_GT.mean(-1) for _, advantage_GT in groups])
-        figures["advantage_std"] = float(advantages.std(correction=0))
-    return figures

@@ -9,31 +9,36 @@ So neither gradient nor figures depend on how a step's examples are cut into bat
 
 from __future__ import annotations
 
-import math
 import time
 from typing import Any
 
 from torch import Tensor
-from torch.nn.utils import get_total_norm
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from k15.learning_rates import Rate
+from k15.config.errors import ConfigError
+from k15.learning_rates import Rate, Trained
 from k15.losses.terms import Terms
 from k15.models.policy import Policy
 from k15.modules.base import PolicyModule
+from k15.modules.optimizers import MakeOptimizer, adamw
 from k15.modules.out_of_memory import told_what_to_lower
 from k15.modules.tallies import Tallies
+from k15.schedules import LearningRateSchedule, Schedule
+from k15.sharding.norms import clip, gradient_norm
 from k15.types import Share
 
+COSINE = Schedule()
 SIZES = ("datamodule.tokens_per_batch", "tokens_per_chunk")
 """Settings that decide how much memory a batch takes."""
 
 
 class SupervisedModule(PolicyModule):
-    """AdamW under a cosine schedule with warm-up; a subclass says what a batch's `terms` are.
+    """Steps under a schedule of the learning rate; a subclass says what a batch's `terms` are.
 
-    `warmup` is the share of the steps in which the learning rate rises. Logged at each step:
+    `warmup` is the share of the steps in which the learning rate rises, `schedule` how it goes on
+    (`k15.schedules`). `train`, `optimizer` and what follows are `PolicyModule`'s. Logged at each
+    step:
     `train/loss` and the terms' metrics, `train/gradient_norm` before clipping,
     `train/learning_rate`, `train/tokens` seen so far, and `train/tokens_per_second` of training,
     validation left out. Tokens are all that the model reads, padding left out.
@@ -45,13 +50,21 @@ class SupervisedModule(PolicyModule):
         *,
         learning_rate: Rate,
         warmup: float = 0.05,
+        schedule: LearningRateSchedule = COSINE,
+        train: Trained = "all",
+        optimizer: MakeOptimizer = adamw,
         weight_decay: float = 0.01,
         betas: tuple[float, float] = (0.9, 0.95),
     ) -> None:
         super().__init__(
-            policy, learning_rate=learning_rate, betas=betas, weight_decay=weight_decay
+            policy,
+            learning_rate=learning_rate,
+            train=train,
+            optimizer=optimizer,
+            betas=betas,
+            weight_decay=weight_decay,
         )
-        self.warmup = warmup
+        self.warmup, self.schedule = warmup, schedule
         self.tokens_seen = 0.0
         self.held_out = Tallies()
         self._sums = StepSums()
@@ -94,9 +107,21 @@ class SupervisedModule(PolicyModule):
             for gradient in gradients:
                 gradient.mul_(sums.unit / terms)
         figures = {name: total / terms for name, total in totals.items()}
-        figures["gradient_norm"] = float(get_total_norm(gradients))
+        figures["gradient_norm"] = float(gradient_norm(self.trained_parameters()))
         figures["learning_rate"] = optimizer.param_groups[0]["lr"]
         self.log_step(figures, tokens)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Optimizer,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """By the norm over all ranks; raises ConfigError for another algorithm."""
+        if gradient_clip_algorithm not in (None, "norm"):
+            raise ConfigError(f"trainer.gradient_clip_algorithm={gradient_clip_algorithm}: norm")
+        if gradient_clip_val:
+            clip(self.trained_parameters(), gradient_clip_val)
 
     def log_step(self, figures: dict[str, float], tokens: float) -> None:
         """Under `train/`, with the tokens seen and the speed."""
@@ -108,10 +133,10 @@ class SupervisedModule(PolicyModule):
         self.log("train/loss", figures.pop("loss"), prog_bar=True, batch_size=1)
         self.log_dict({f"train/{name}": value for name, value in figures.items()}, batch_size=1)
 
-    def validation_step(self, batch: Any, batch_index: int) -> None:
+    def validation_step(self, batch: Any, batch_index: int, dataloader_idx: int = 0) -> None:
         """The means over the terms of the whole validation set, however it is cut."""
         terms, _ = self.terms_of_share(batch)
-        self.held_out.add_terms(terms)
+        self.held_out.add_terms(terms, getattr(batch, "source", ""))
 
     def on_validation_epoch_end(self) -> None:
         """They are logged."""
@@ -119,19 +144,17 @@ class SupervisedModule(PolicyModule):
             self.log(f"val/{name}", mean, prog_bar=name == "loss", batch_size=1)
 
     def configure_optimizers(self) -> Any:
-        """AdamW under the schedule."""
+        """The optimizer under the schedule."""
         optimizer = super().configure_optimizers()
         steps = int(self.trainer.estimated_stepping_batches)
-        schedule = LambdaLR(optimizer, lambda step: cosine(step, steps, self.warmup))
-        return {
-            "optimizer": optimizer,
-            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
-        }
+        rates = LambdaLR(optimizer, lambda step: self.schedule(step, steps, self.warmup))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": rates, "interval": "step"}}
 
     def on_train_batch_start(self, batch: Any, batch_index: int) -> None:
         """The clock runs."""
         super().on_train_batch_start(batch, batch_index)
         self._since = time.perf_counter()
+        self.last_of_step(not self.trainer.fit_loop._should_accumulate())
 
     def on_train_batch_end(self, outputs: Any, batch: Any, batch_index: int) -> None:
         """It stands still while others are at work."""
@@ -175,13 +198,3 @@ class StepSums:
     def values(self) -> dict[str, float]:
         """The sums of `loss` and metrics."""
         return {name: float(total) for name, total in self._sums.items()}
-
-
-def cosine(step: int, steps: int, warmup: float) -> float:
-    """Share of the peak learning rate: linear warm-up over `warmup` of the steps, then a cosine to
-    0.
-    """
-    rising = max(1, round(warmup * steps))
-    if step < rising:
-        return (step + 1) / rising
-    return 0.5 * (1 + math.cos(math.pi * min(1.0, (step - rising) / max(1, steps - rising))))

@@ -24,10 +24,13 @@ class Tallies:
         before, terms = self._sums.get(name, (0.0, 0))
         self._sums[name] = (before + total, terms + count)
 
-    def add_terms(self, terms: Terms) -> None:
-        """`loss` and the metrics of a batch."""
-        for name, total in {"loss": terms.loss.detach(), **terms.metrics}.items():
-            self.add(name, total.double(), terms.count)
+    def add_terms(self, terms: Terms, source: str = "") -> None:
+        """`loss` and the metrics of a batch, and of its source if that is named."""
+        for suffix in {"", source and f"/{source}"}:
+            for name, total in {"loss": terms.loss.detach(), **terms.metrics}.items():
+                self.add(f"{name}{suffix}", total.double(), terms.count)
+            for name, (total, count) in terms.others.items():
+                self.add(f"{name}{suffix}", total.double(), count)
 
     def means(self, shard: Shard) -> Mapping[str, float]:
         """Each figure's mean over the terms of all ranks, which all have to call; starts anew."""

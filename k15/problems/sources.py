@@ -134,17 +134,26 @@ class TaskSource:
 
     def demonstration(self, index: int, split: Split = "train") -> tuple[Problem, str]:
         """A fresh problem; questions come again."""
-        problem = self.task.problem(index, split)
-        rng = Random(f"demonstration {problem.id}")
-        manner = {
-            name: rng.choice(value) if isinstance(value, list | tuple) else value
-            for name, value in self.manner.items()
-        }
-        return problem, self.task.demonstrate(problem, rng, **manner)
+        return shown(self.task, self.manner, index, split)
 
     def _pool(self, numbers: Sequence[int], split: Split) -> LazyProblems:
         problem = cache(partial(self.task.problem, split=split))
         return LazyProblems(partial(problem, number) for number in numbers)
+
+
+def shown(
+    task: Task, manner: Mapping[str, Any], index: int, split: Split = "train"
+) -> tuple[Problem, str]:
+    """Problem number `index` of a task with a demonstration in this manner; of a list, it draws one
+    value.
+    """
+    problem = task.problem(index, split)
+    rng = Random(f"demonstration {problem.id}")
+    drawn = {
+        name: rng.choice(value) if isinstance(value, list | tuple) else value
+        for name, value in manner.items()
+    }
+    return problem, task.demonstrate(problem, rng, **drawn)
 
 
 def manner_of(task: Task, manner: Mapping[str, Any]) -> dict[str, Any]:

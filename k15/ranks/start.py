@@ -18,13 +18,16 @@ from typing import Any
 from omegaconf import ListConfig
 
 from k15.ranks.place import LAUNCHED
+from k15.ranks.processes import is_stopped
 
-GRACE = 15.0
+GRACE = 30.0
 """Seconds for the others to end by themselves when one has failed; then they are told to, and after
 as long again they are killed.
 """
 PARENT = "K15_STARTED_BY"
 """Variable with the number of the process that looks after the ranks."""
+LISTENER = "K15_LISTENER"
+"""Variable with the open socket at which rank 0 is met: nobody else can take its port."""
 POLL = 0.1  # seconds
 
 
@@ -57,11 +60,14 @@ class Ranks:
     """The processes of one command."""
 
     def __init__(self, number: int, command: Sequence[str]) -> None:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=max(128, 2 * number))
+        listener.set_inheritable(True)
         common = {
             **os.environ,
             "WORLD_SIZE": str(number),
             "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": str(unused_port()),
+            "MASTER_PORT": str(listener.getsockname()[1]),
+            LISTENER: str(listener.fileno()),
             "NODE_RANK": "0",
             "TORCH_CPP_LOG_LEVEL": os.environ.get("TORCH_CPP_LOG_LEVEL", "ERROR"),  # stacks of C++
             PARENT: str(os.getpid()),
@@ -70,10 +76,14 @@ class Ranks:
             signal.signal(number_of_signal, self._pass_on)
         self.processes = [
             subprocess.Popen(
-                command, env=common | {"RANK": str(r), "LOCAL_RANK": str(r)}, process_group=0
+                command,
+                env=common | {"RANK": str(r), "LOCAL_RANK": str(r)},
+                process_group=0,
+                pass_fds=[listener.fileno()] if r == 0 else [],
             )
             for r in range(number)
         ]
+        listener.close()
 
     def wait(self) -> int:
         """The exit status of the command: of the first process that fails, as a shell gives it."""
@@ -84,7 +94,7 @@ class Ranks:
         for number in (signal.SIGTERM, signal.SIGKILL):
             until = time.monotonic() + GRACE
             while any(process.poll() is None for process in self.processes):
-                if time.monotonic() > until:
+                if time.monotonic() > until or self.all_stopped():
                     self.send(number)
                     break
                 time.sleep(POLL)
@@ -92,9 +102,14 @@ class Ranks:
             process.wait()
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)  # what it has left behind
-            if process.returncode == -signal.SIGKILL:
-                print(f"rank {rank} was killed by signal 9", file=sys.stderr, flush=True)
+            if process.returncode < 0 and process.returncode != -signal.SIGTERM:
+                line = f"rank {rank} was killed by signal {-process.returncode}"
+                print(line, file=sys.stderr, flush=True)
         return status if status >= 0 else 128 - status
+
+    def all_stopped(self) -> bool:
+        """Those that run: they do not end by themselves."""
+        return all(is_stopped(each.pid) for each in self.processes if each.poll() is None)
 
     def send(self, number: int) -> None:
         """A signal to those that run; a deadly one to what they have started, too."""
@@ -106,10 +121,3 @@ class Ranks:
 
     def _pass_on(self, number: int, _: Any) -> None:
         self.send(number)
-
-
-def unused_port() -> int:
-    """One that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])

@@ -9,13 +9,14 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from typing import Any, TypeVar
 
 from k15.exits import exit_on_error
 from k15.ranks.place import Place, alone, place_of
+from k15.ranks.start import LISTENER
 from k15.ranks.watch import STARTING, Failure, Watch, said
 
 Decision = TypeVar("Decision")
@@ -82,6 +83,8 @@ class Ranks(Alone):
         while not self.store.check([DECIDED]):
             time.sleep(POLL)
         self._all_come(HERE)
+        while not self.watch.acquainted():
+            time.sleep(POLL)
         self._meet()
         return pickle.loads(bytes.fromhex(self.store.get(DECIDED).decode()))
 
@@ -98,15 +101,14 @@ class Ranks(Alone):
         )
 
     def done(self) -> None:
-        """The work is done; the store stays until all have said so."""
+        """The work is done; none ends while another one watches, or needs the store."""
         self._all_come(DONE)
         self.watch.stop()
-        self.store.add(GONE, 1)
         until = time.monotonic() + self.seconds
-        while self.place.rank == 0 and self.store.add(GONE, 0) < self.place.world:
-            if time.monotonic() > until:
-                break
-            time.sleep(POLL)
+        with suppress(RuntimeError):  # the store ends with rank 0
+            self.store.add(GONE, 1)
+            while self.store.add(GONE, 0) < self.place.world and time.monotonic() < until:
+                time.sleep(POLL)
 
     def _all_come(self, where: str) -> None:
         """Wait for as many as there are, as long as the watch lets this one live."""
@@ -119,23 +121,28 @@ class Ranks(Alone):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # it ends already
         told = self.watch.failure
         if told is None and of_others(error):
-            told = self.watch.cause(5 * self.watch.period + 2)
+            told_to_end = isinstance(error, SystemExit)
+            patience = self.watch.patience
+            told = self.watch.cause(patience / 2 if told_to_end else 1.5 * patience)
             if told is None and isinstance(error, RuntimeError):
                 error.add_note(self.watch.where())
         if told is None:
             told = self.watch.tell(failure_of(error, self.place))
+        self.watch.heard(self.watch.patience)
         self.watch.stop()
         return None if told.rank == self.place.rank else told
 
     def _store(self, host: bool = False) -> Any:
         from torch.distributed import PrefixStore, TCPStore
 
+        listener = os.environ.get(LISTENER) if host else None
         store = TCPStore(
             self.place.address,
             self.place.port,
             is_master=host,
             timeout=timedelta(seconds=max(STARTING, self.seconds)),
             wait_for_workers=False,
+            master_listen_fd=None if listener is None else int(listener),
         )
         return PrefixStore("k15", store)
 
@@ -151,8 +158,8 @@ def together(seconds: float, accelerator: str) -> Iterator[Alone]:
     if place.world == 1:
         yield Alone()
         return
-    signal.signal(signal.SIGTERM, leave)
     ranks = Ranks(place, seconds, on_gpus=accelerator != "cpu")
+    signal.signal(signal.SIGTERM, leave)  # until here it ends at once: no handler is heard in torch
     try:
         yield ranks
     except BaseException as error:

@@ -1,11 +1,12 @@
 """Ranks that tell each other that they live, so that none waits for one that does not.
 
-    every rank ─► beat: a number, and where its main thread is ─► store
+    every rank ─► beat: a number, where its main thread is, whether a wait has failed ─► store
     rank 0     ◄─ all beats;   the others ◄─ that of rank 0
-    who has failed, or is missed for too long ─► store ─► all leave
+    who has failed, is dead, or is missed for too long ─► store ─► all leave
 
 The thread of a process that is stopped or dead does not beat. One that computes, or waits, does:
-for those the process group's timeout is the limit, and the beat says where they are.
+for those the process group's timeout is the limit, and the beat says where they are. Who is dead on
+this machine is known at once; on another one when its beats have stayed out.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ import socket
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from k15.ranks.place import Place
+from k15.ranks.processes import is_dead, kernel, position
 from k15.ranks.start import PARENT
 
 logger = logging.getLogger(__name__)
@@ -32,7 +33,9 @@ STARTING = 600.0
 """Seconds for a rank to be heard of at all: programs on a shared disk take their time to start."""
 LEAVING = 5.0
 """Seconds that the main thread has to end by itself before the process is ended."""
-FAILED = "failed"
+PATIENCE = 10.0
+"""Seconds without a beat after which a rank is missed, once another one's wait has failed."""
+FAILED, HEARD = "failed", "heard"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +55,8 @@ class Seen:
 
     since: float
     beat: dict[str, Any] | None = None
+    beats: int = 0
+    """How many were new."""
 
 
 class Watch:
@@ -63,6 +68,8 @@ class Watch:
         self.failure: Failure | None = None
         self.told = threading.Event()
         """Set when there is a failure."""
+        self.patience = min(PATIENCE, seconds)
+        self._waited_in_vain = False
         ranks = range(1, place.world) if place.rank == 0 else [0]
         self._seen = {rank: Seen(time.monotonic()) for rank in ranks if rank != place.rank}
         self._done = threading.Event()
@@ -83,19 +90,35 @@ class Watch:
         for thread in self._threads:
             thread.join(timeout=LEAVING)
 
-    def cause(self, seconds: float) -> Failure | None:
-        """Whose failure it was that made a wait for the others fail; None if it is nobody's else.
+    def acquainted(self) -> bool:
+        """Whether all that this rank looks at have been heard of."""
+        return all(seen.beat for seen in self._seen.values())
 
-        A rank that was killed says nothing: it is the one that beats no longer.
+    def cause(self, seconds: float) -> Failure | None:
+        """Whose failure it was that made a wait for the others fail; None if it is nobody's else,
+        which rank 0 knows when all have gone on beating, and the others when nothing has been told
+        for so long.
         """
-        if self.told.wait(seconds):
-            return self.failure
-        now = time.monotonic()
-        missed = {r: seen for r, seen in self._seen.items() if now - seen.since > 3 * self.period}
-        if not missed:
-            return None
-        rank = min(missed, key=lambda rank: missed[rank].since)
-        return self._tell(self._gone(rank, now - missed[rank].since))
+        self._waited_in_vain = True
+        until = time.monotonic() + seconds
+        before = {rank: seen.beats for rank, seen in self._seen.items()}
+        while not self.told.wait(self.period / 4):
+            alive = all(seen.beats > before[rank] + 1 for rank, seen in self._seen.items())
+            if time.monotonic() > until or (alive and self.place.rank == 0):
+                return None
+        return self.failure
+
+    def heard(self, seconds: float) -> None:
+        """Rank 0 keeps the store until the others have read there who has failed, or so long."""
+        until = time.monotonic() + seconds
+        try:
+            store = self.connect() if self.place.rank == 0 else None
+            while store and store.add(HEARD, 0) < self.place.world - 1:
+                if time.monotonic() > until:
+                    return
+                time.sleep(self.period / 4)
+        except RuntimeError:
+            logger.debug("the store is gone", exc_info=True)
 
     def where(self) -> str:
         """Where the others are that are heard of, for a wait that took too long: rank 0 knows of
@@ -133,8 +156,16 @@ class Watch:
             self._looked = time.monotonic()
             if failure is not None:
                 self._tell(failure, store)
+                self._say_heard(store)
                 self._leave()
                 return
+
+    def _say_heard(self, store: Any) -> None:
+        try:
+            if store is not None and self.place.rank != 0:
+                store.add(HEARD, 1)
+        except RuntimeError:
+            logger.debug("the store is gone", exc_info=True)
 
     def _mind(self) -> None:
         """A store whose process is stopped answers nothing, not even an error."""
@@ -149,26 +180,41 @@ class Watch:
         store.set(f"beat/{self.place.rank}", json.dumps(self._beat(number)))
         if store.check([FAILED]):
             return Failure(**json.loads(store.get(FAILED)))
-        now = time.monotonic()
         for rank, seen in self._seen.items():
             if store.check([f"beat/{rank}"]):
                 beat = json.loads(store.get(f"beat/{rank}"))
                 if beat != seen.beat:
-                    seen.since, seen.beat = now, beat
-            if now - seen.since > (self.seconds if seen.beat else max(STARTING, self.seconds)):
-                return self._gone(rank, now - seen.since)
+                    seen.since, seen.beat, seen.beats = time.monotonic(), beat, seen.beats + 1
+        for rank, seen in self._seen.items():
+            missed = time.monotonic() - seen.since
+            if missed > self._limit(seen) or self._is_dead(seen):
+                return self._gone(rank, missed)
         if os.environ.get(PARENT) and os.getppid() != int(os.environ[PARENT]):
             return Failure(rank=self.place.rank, status=1, what="what has started it is gone")
         return None
 
+    def _limit(self, seen: Seen) -> float:
+        """Seconds after which a rank is missed."""
+        if seen.beat is None:
+            return max(STARTING, self.seconds)
+        others = (other.beat for other in self._seen.values())
+        hurried = self._waited_in_vain or any(beat and beat["waited"] for beat in others)
+        return self.patience if hurried else self.seconds
+
+    def _is_dead(self, seen: Seen) -> bool:
+        """Whether its process is one of this kernel's that has ended."""
+        if seen.beat is None or seen.beat["kernel"] != kernel() or not kernel():
+            return False
+        return is_dead(seen.beat["process"])
+
     def _beat(self, number: int) -> dict[str, Any]:
-        frame = sys._current_frames().get(self._main or 0)
-        where = "".join(traceback.format_stack(frame)[-6:]) if frame else ""
         return {
             "number": number,
             "process": os.getpid(),
             "host": socket.gethostname(),
-            "where": where,
+            "kernel": kernel(),
+            "where": position(self._main or 0),
+            "waited": self._waited_in_vain,
         }
 
     def _gone(self, rank: int, seconds: float) -> Failure:

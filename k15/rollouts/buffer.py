@@ -42,35 +42,48 @@ class ReplayBuffer:
         """Plain lists and numbers; a problem is saved by its id."""
         return {
             "started": self.started,
-            "groups": [
-                {
-                    "number": group.number,
-                    "problem": group.problem.id,
-                    "prompt_tokens": list(group.prompt_tokens),
-                    "rollouts": [asdict(rollout) for rollout in group.rollouts],
-                }
-                for group in self._groups
-            ],
+            "groups": [saved_group(group) for group in self._groups],
         }
 
     def load_state_dict(self, state: Mapping[str, Any], problems: Mapping[str, Problem]) -> None:
         """Restore; raises ValueError naming a problem that the data no longer has."""
         self.started = state["started"]
-        self._groups = [
-            RolloutGroup(
-                number=saved["number"],
-                problem=_find(problems, saved["problem"]),
-                prompt_tokens=tuple(saved["prompt_tokens"]),
-                rollouts=tuple(_rollout(rollout) for rollout in saved["rollouts"]),
-            )
-            for saved in state["groups"]
-        ]
+        self._groups = [restored_group(saved, problems) for saved in state["groups"]]
+
+
+def saved_group(group: RolloutGroup) -> dict[str, Any]:
+    """Plain lists and numbers."""
+    saved = {
+        "number": group.number,
+        "problem": group.problem.id,
+        "prompt_tokens": list(group.prompt_tokens),
+        "rollouts": [asdict(rollout) for rollout in group.rollouts],
+    }
+    if not group.reward:
+        return saved
+    parts = {name: list(values) for name, values in group.parts.items()}
+    return {**saved, "parts": parts, "reward": list(group.reward), "outcome": list(group.outcome)}
+
+
+def restored_group(saved: Mapping[str, Any], problems: Mapping[str, Problem]) -> RolloutGroup:
+    """What `saved_group` was given; raises ValueError naming a problem that the data no longer
+    has.
+    """
+    return RolloutGroup(
+        number=saved["number"],
+        problem=_find(problems, saved["problem"]),
+        prompt_tokens=tuple(saved["prompt_tokens"]),
+        rollouts=tuple(_rollout(rollout) for rollout in saved["rollouts"]),
+        parts={name: tuple(values) for name, values in saved.get("parts", {}).items()},
+        reward=tuple(saved.get("reward", ())),
+        outcome=tuple(saved.get("outcome", ())),
+    )
 
 
 def _find(problems: Mapping[str, Problem], name: str) -> Problem:
     if name not in problems:
         raise ValueError(
-            f"the checkpoint holds an unfinished rollout of problem {name!r}, which the data does "
+            f"the checkpoint holds a rollout of problem {name!r}, which the data does "
             "not have; resume with the same data and seed"
         )
     return problems[name]

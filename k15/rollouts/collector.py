@@ -55,10 +55,13 @@ class Collector:
         self.shard = Shard()
         """Which of the groups are this process's to work on."""
 
-    def collect(self, sampler: Iterator[Problem], iteration: int) -> Experience:
+    def collect(
+        self, sampler: Iterator[Problem], iteration: int, version: int | None = None
+    ) -> Experience:
         """One iteration: old groups go on, new ones start, complete ones are scored and handed out
         in the order in which they were started; the rest waits in the buffer.
 
+        `version` is that of the engine's weights where they are not yet those of the iteration.
         Each rank works on its groups and comes back with those of all ranks.
         """
         old = self.buffer.take()
@@ -72,12 +75,14 @@ class Collector:
             landed.groups,
             landed.scored,
             iteration,
+            version=version,
             dropped=len(landed.dropped),
             seconds=landed.seconds,
         )
         metrics["rollout/groups_put_off"] = sum(group.finished for group in landed.rest)
         metrics["rollout/groups_too_old"] = landed.too_old
-        return Experience(iteration=iteration, groups=tuple(landed.scored), metrics=metrics)
+        groups = tuple(landed.scored)
+        return Experience(iteration=iteration, version=version, groups=groups, metrics=metrics)
 
     def evaluate(self, problems: Sequence[Problem], iteration: int, samples: int = 1) -> Experience:
         """Answer problems once, uncut, with the same random numbers at every iteration."""

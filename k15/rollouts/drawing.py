@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from k15.config.errors import ConfigError
 from k15.engines.protocol import Completion, Repetition, Request, RolloutEngine, Sampling, seed_of
 from k15.engines.repetition import first_repetition
+from k15.models.policy import Policy
 from k15.rollouts.collector import Codec
 from k15.types import FinishReason, Problem, Rollout, RolloutGroup, Segment
 
@@ -71,6 +73,24 @@ def drawn(
             del open[problem.id]
             in_order = tuple(rollouts[n] for n in range(drawing.samples_per_problem))
             yield RolloutGroup(problem=problem, prompt_tokens=prompt, rollouts=in_order)
+
+
+def why_not_asked(policy: Policy, problem: Problem, drawing: Drawing, setting: str) -> str | None:
+    """Why a problem cannot be asked, or does not fit into the context; None if it can.
+
+    `setting` is where the longest answer is set.
+    """
+    longest, context = drawing.max_response_tokens, policy.context
+    try:
+        prompt = policy.length(policy.encode(problem), problem.images)
+    except ConfigError as error:
+        return str(error)
+    if prompt + longest <= context:
+        return None
+    return (
+        f"its prompt of {prompt} tokens and {setting}={longest} exceed the model's context of "
+        f"{context}"
+    )
 
 
 def answered(completion: Completion, codec: Codec, repetition: Repetition | None) -> Rollout:

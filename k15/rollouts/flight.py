@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
+from itertools import groupby, islice
 
 from k15.engines.protocol import Completion, Request, seed_of
 from k15.engines.repetition import first_repetition
@@ -155,10 +155,8 @@ class Flight:
                 tokens, finish = tokens[: end - rollout.length], "repetition"
         if not tokens:  # cut before its first one
             return rollout
-        segment = Segment(
-            tokens=tokens, logps=completion.logps[: len(tokens)], version=completion.version
-        )
-        rollout = rollout.extend(segment, finish)
+        for segment in segments_of(completion, tokens):
+            rollout = rollout.extend(segment, finish)
         return rollout if finish is None else replace(rollout, text=self.decode(rollout.tokens))
 
     def _finish(self, rollout: Rollout, completion: Completion) -> FinishReason | None:
@@ -166,6 +164,17 @@ class Flight:
             return None
         at_limit = rollout.length + len(completion.tokens) >= self.plan.max_response_tokens
         return None if completion.finish == "length" and not at_limit else completion.finish
+
+
+def segments_of(completion: Completion, tokens: Sequence[int]) -> Iterator[Segment]:
+    """The first tokens of a completion, a segment for the weights of each version."""
+    versions = completion.versions[: len(tokens)] or (completion.version,) * len(tokens)
+    start = 0
+    for version, run in groupby(versions):
+        end = start + len([*run])
+        logps = completion.logps[start:end]
+        yield Segment(tokens=tuple(tokens[start:end]), logps=logps, version=version)
+        start = end
 
 
 def is_too_old(group: RolloutGroup, plan: RolloutPlan, iteration: int) -> bool:

@@ -18,20 +18,23 @@ def experience_metrics(
     scored: Sequence[RolloutGroup],
     iteration: int,
     *,
+    version: int | None = None,
     dropped: int,
     seconds: Mapping[str, float],
 ) -> dict[str, float]:
     """What an iteration did: `groups` it worked on, of which `scored` ended and could be graded.
 
-    `rollout/entropy` is the mean of −log π_i over the tokens that π_i sampled, in nats per token:
-    an unbiased estimate of its entropy, without top-p.
+    `rollout/entropy` is the mean of −log π over the tokens that this iteration sampled, by weights
+    of `version` (None: its own, π_i), in nats per token: an unbiased estimate of the entropy of π,
+    without top-p.
     """
+    version = iteration if version is None else version
     fresh = [
         segment
         for group in groups
         for rollout in group.rollouts
         for segment in rollout.segments[-1:]
-        if segment.version == iteration
+        if segment.version == version
     ]
     new_tokens = sum(len(segment.tokens) for segment in fresh)
     surprise = -sum(sum(segment.logps) for segment in fresh)

@@ -27,6 +27,13 @@ class RolloutPlan:
     """Output tokens per response and iteration (k1.5 §2.6); None: as many as it takes."""
     max_staleness: int | None = 8
     """Iterations after which a group is finished, however long that takes; None: never."""
+    overlap: bool = False
+    """The next iteration is collected while this one is trained on, from the weights that this one
+    starts with: all its tokens are at least one iteration old. For engines that may generate
+    `beside_training`.
+    """
+    overlap_seconds: float = 3600.0
+    """How long a training step waits at its end for what is collected meanwhile."""
     oversampling: float = 1.0
     """What is under way, per `problems_per_iteration` groups: in an iteration that waits the groups
     it works on, otherwise the responses that are unfinished at a time. Above 1, more groups end
@@ -58,6 +65,11 @@ class RolloutPlan:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ValueError(f"{name}={value}: must be at least {least}")
+        if self.overlap and self.max_staleness == 1:
+            raise ValueError(
+                "max_staleness=1 with overlap=true: what is collected ahead is one iteration old "
+                "before anything is put off; take 2 or more, or null"
+            )
         if self.oversampling < 1:
             raise ValueError(
                 f"oversampling={self.oversampling}: must be at least 1 (1 turns it off)"

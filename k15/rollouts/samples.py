@@ -99,6 +99,12 @@ class SampleFile:
                 )
 
 
+def named_by(settings: Mapping[str, Any]) -> str:
+    """The name of a folder for what these settings make."""
+    text = json.dumps(settings, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
 def row_of(group: RolloutGroup) -> Row:
     """A scored group as it is written."""
     problem = group.problem

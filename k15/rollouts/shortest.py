@@ -13,12 +13,16 @@ NONE_LONGER = "none wrong and longer, or correct and much longer"
 
 
 def shortest(samples: Sequence[Sample]) -> Sample | None:
-    """The shortest correct sample, the first of several; None if there is none.
-
-    One that did not end by itself is none, whatever the verifier says: it would not teach to end.
-    """
-    right = [sample for sample in samples if sample.right and sample.finish == "stop"]
+    """The shortest correct sample, the first of several; None if there is none."""
+    right = [sample for sample in samples if is_right(sample)]
     return min(right, key=lambda sample: sample.length, default=None)
+
+
+def is_right(sample: Sample) -> bool:
+    """Whether it is correct. One that did not end by itself is not, whatever the verifier says: it
+    would not teach to end.
+    """
+    return sample.right and sample.finish == "stop"
 
 
 def preferences(

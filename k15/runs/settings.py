@@ -30,13 +30,17 @@ FREE: tuple[str, ...] = (
     # where the work is done; results do not depend on it, but for rounding
     *("threads", "trainer.accelerator", "trainer.devices", "trainer.num_nodes", "trainer.strategy"),
     *("tokens_per_chunk", "sizes.tokens_per_microbatch", "model.gradient_checkpointing"),
-    *("model.compile", "trainer.use_distributed_sampler", "rank_timeout"),
+    *("model.compile", "model.streamed", "trainer.use_distributed_sampler", "rank_timeout"),
 )
 """Settings that make no other weights."""
 READ = ("data", "model.chat_template")
 """Where files and folders are named whose content counts."""
+LARGE = ("corpus",)
+"""Likewise, but there may be terabytes of it: names and sizes count."""
 WATCHERS = ("k15.callbacks.", "k15.runs.")
 """Packages whose callbacks look on; somebody else's may do anything."""
+ACTORS = ("k15.callbacks.average.", "k15.callbacks.experts.")
+"""But for these, which change weights."""
 
 
 def settings(config: DictConfig) -> Settings:
@@ -77,8 +81,13 @@ def watchers(config: DictConfig) -> list[str]:
     return [
         f"callbacks.{name}"
         for name, callback in (config.get("callbacks") or {}).items()
-        if callback is None or str(callback.get("_target_")).startswith(WATCHERS)
+        if callback is None or looks_on(str(callback.get("_target_")))
     ]
+
+
+def looks_on(target: str) -> bool:
+    """Whether a callback of this name leaves the weights alone."""
+    return target.startswith(WATCHERS) and not target.startswith(ACTORS)
 
 
 def rates_of_others(config: DictConfig) -> list[str]:
@@ -90,6 +99,8 @@ def rates_of_others(config: DictConfig) -> list[str]:
 
 def with_checksum(config: DictConfig, key: str, value: Any) -> Any:
     """A value that names a file or folder that is read, with the checksum of its content."""
+    if isinstance(value, str) and under(key, LARGE) and key.endswith("path"):
+        return with_sizes(value, str(OmegaConf.select(config, key)))
     if not isinstance(value, str) or not under(key, READ):
         return value
     path = str(OmegaConf.select(config, key))  # or any text, however long
@@ -100,6 +111,15 @@ def with_checksum(config: DictConfig, key: str, value: Any) -> Any:
         sums = {str(file.relative_to(path)): checksum(file) for file in files}
         return f"{value} (sha256 {digest(sums)})"
     return value
+
+
+def with_sizes(value: str, path: str) -> str:
+    """A value that names a file or folder, with the checksum of its names and sizes."""
+    if not os.path.exists(path):
+        return value
+    files = [Path(path)] if os.path.isfile(path) else sorted(Path(path).rglob("*"))
+    sizes = {str(file.relative_to(path)): file.stat().st_size for file in files if file.is_file()}
+    return f"{value} (sizes {digest(sizes)})"
 
 
 def checksum(file: Path) -> str:

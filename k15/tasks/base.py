@@ -37,7 +37,7 @@ class Task(ABC):
 
     name: str
     picture_prompt: str = ""
-    """What is written after the picture."""
+    """What is written after the picture; a problem's own question (`meta["asked"]`) comes first."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Task(ABC):
 
         `meta["twin"]` is the question itself: its text and its picture form have it in common.
         """
-        problem, rng = self._asked(index, split)
+        problem, rng = self.asked(index, split)
         return problem if self.modality == "text" else self._as_picture(problem, rng)
 
     def different(self, size: int, split: Split) -> list[int]:
@@ -124,12 +124,12 @@ class Task(ABC):
         for index in count():
             if len(found) == size or stale > max(STALE[0], STALE[1] * len(found)):
                 break
-            problem, _ = self._asked(index, split)
+            problem, _ = self.asked(index, split)
             stale = stale + 1 if problem.meta["twin"] in found else 0
             found.setdefault(problem.meta["twin"], (index, problem))
         return list(found.values())
 
-    def _asked(self, index: int, split: Split) -> tuple[Problem, Random]:
+    def asked(self, index: int, split: Split) -> tuple[Problem, Random]:
         """A problem as text, and what its picture is drawn with."""
         rng = Random(f"{self.name} {self.seed} {split} {index}")
         drawn = (self.sample(rng, rng.choice(self.levels)) for _ in range(TRIES))
@@ -149,7 +149,8 @@ class Task(ABC):
 
     def _as_picture(self, problem: Problem, rng: Random) -> Problem:
         picture, patch_words = self.draw(problem, rng)
-        content = [{"type": "image"}, {"type": "text", "text": self.picture_prompt}]
+        asked = problem.meta.get("asked", self.picture_prompt)
+        content = [{"type": "image"}, {"type": "text", "text": asked}]
         return replace(
             problem,
             prompt=({"role": "user", "content": content},),

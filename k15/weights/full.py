@@ -11,7 +11,9 @@ from __future__ import annotations
 import copy
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +22,9 @@ from torch.distributed.tensor import DTensor
 from transformers.core_model_loading import revert_weight_conversion
 
 from k15.models.lora import adapted, merged_tensors
+from k15.models.norms import write_out_norms
+from k15.models.policy import Policy
+from k15.models.sharded import class_of, is_sharded
 
 BLOCK = re.compile(r".*?\.\d+\.")
 
@@ -59,12 +64,17 @@ def load_full_weights(model: Any, weights: Iterable[tuple[str, Tensor]]) -> None
 
     Raises ValueError naming what is missing, unknown or of another shape.
     """
-    given = {name: tensor.detach().clone() for name, tensor in weights}
-    fresh, found = type(model).from_pretrained(
+    model.load_state_dict(_fresh(model, weights).state_dict())
+
+
+def _fresh(model: Any, weights: Iterable[tuple[str, Tensor]]) -> Any:
+    """A model of the same kind with `weights`."""
+    fresh, found = class_of(model).from_pretrained(
         None,
         config=copy.deepcopy(model.config),
-        state_dict=given,
+        state_dict={name: tensor.detach().clone() for name, tensor in weights},
         dtype=model.dtype,
+        attn_implementation=model.config._attn_implementation,
         ignore_mismatched_sizes=True,
         output_loading_info=True,
     )
@@ -74,4 +84,33 @@ def load_full_weights(model: Any, weights: Iterable[tuple[str, Tensor]]) -> None
             "these are not the weights of this model: "
             + "; ".join(f"{kind}: {sorted(names)}" for kind, names in faults.items() if names)
         )
-    model.load_state_dict(fresh.state_dict())
+    return fresh
+
+
+def own_copy(policy: Policy) -> Policy:
+    """`Policy.copy`; of a model that is spread over ranks a whole one for each, which all have to
+    call.
+    """
+    if not is_sharded(policy.model):
+        return policy.copy()
+    other, weights = copy.copy(policy), full_weights(policy.model)
+    other.model = _fresh(policy.model, weights).to(policy.device).eval().requires_grad_(False)
+    if policy.fast_norms:
+        write_out_norms(other.model)
+    return other
+
+
+def saver(policy: Policy, keep: bool) -> Callable[[Path], None]:
+    """What writes the policy's folder, on a rank that is to `keep` the weights: of a model that is
+    spread over ranks they are gathered now, for which all have to call.
+    """
+    if not is_sharded(policy.model):
+        return policy.save
+    whole: dict[int, Tensor] = {}  # tied ones are one
+    named = policy.model.state_dict(keep_vars=True)
+    for tensor in named.values():
+        if id(tensor) not in whole:
+            found = gathered(tensor).detach()
+            whole[id(tensor)] = found.cpu() if keep else found.new_empty(0)
+    weights = {name: whole[id(tensor)] for name, tensor in named.items()}
+    return partial(policy.save, weights=weights)

@@ -35,6 +35,7 @@ def test_lines_say_all_that_is_known_of_a_rollout(run, make_policy, tmp_path: Pa
         "problem": problem.id,
         "difficulty": problem.difficulty,
         "prompt": problem.prompt[0]["content"],
+        "prompt_tokens": len(policy.encode(problem)),
         "response": "<think>+a 25 no</think>\\boxed{+a}",
         "answer": problem.answer,
         "outcome": 1.0,

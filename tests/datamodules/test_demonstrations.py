@@ -8,17 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from lightning.pytorch import Callback, Trainer
 
+from k15.config.errors import ConfigError
 from k15.datamodules.demonstrations import DemonstrationData, LengthBuckets
 from k15.datamodules.pictures import PictureData
 from k15.models.layouts.base import expanded_length
+from k15.models.layouts.packed import end_to_end
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
 from k15.problems.conversations import ConversationSource
 from k15.problems.record_source import RecordSource
 from k15.problems.sources import Demonstrator, TaskSource
 from k15.tasks.make24 import Make24
+from k15.types import Pack
 
 
 def data(source: Demonstrator | None = None, modality: str = "text", **settings):
@@ -207,3 +211,59 @@ def test_the_trainer_says_which_epoch_it_is(tmp_path: Path) -> None:
     assert len(seen) == 3 and len({tuple(epoch) for epoch in seen}) == 3
     assert {tuple(sorted(epoch)) for epoch in seen} == {tuple(sorted(seen[0]))}
     assert len(set(seen[0])) == len(seen[0]) == len(made.train)
+
+
+def test_packed_batches_are_filled_and_nothing_is_lost() -> None:
+    """A batch is one pack of whole sequences; every example once."""
+    made = data(tokens=8000, packed=True)
+    loader = made.train_dataloader()
+    batches = list(loader)
+    assert len(batches) == len(loader)
+    packs = [pack for batch in batches for pack in batch]
+    assert all(sum(pack.lengths) <= 256 for pack in packs)
+    assert Counter(id(e) for pack in packs for e in pack.examples) == Counter(map(id, made.train))
+    assert 1 - sum(sum(pack.lengths) for pack in packs) / (256 * len(packs)) < 0.03
+
+
+def test_a_pass_for_each_length() -> None:
+    """First the sequences of up to 30 tokens, then all; each epoch in another order."""
+    made = data(tokens=8000, packed=True, longest=[30, 256])
+    loader = made.train_dataloader()
+    batches = [pack for (pack,) in loader]
+    short = [e for e in made.train if expanded_length(made.policy, e) <= 30]
+    assert 0 < len(short) < len(made.train)
+    seen = Counter(id(e) for pack in batches for e in pack.examples)
+    assert seen == Counter(map(id, short)) + Counter(map(id, made.train))
+    first = len(end_to_end([expanded_length(made.policy, e) for e in short], 256))
+    assert all(max(pack.lengths) <= 30 for pack in batches[:first])
+    loader.batch_sampler.set_epoch(1)
+    again = [*loader.batch_sampler]
+    loader.batch_sampler.set_epoch(0)
+    assert [*loader.batch_sampler] != again and len(again) == len(loader)
+
+
+def test_a_packed_step_is_that_of_buckets() -> None:
+    """One batch of everything: the same mean over the same tokens, whichever way it is laid out."""
+    torch.manual_seed(0)
+    made = data(tokens=1000, tokens_per_batch=1000)
+    module = LanguageModule(made.policy, learning_rate=1e-3)
+    bucketed = module.terms(made.train)[0]
+    lengths = tuple(expanded_length(made.policy, e) for e in made.train)
+    pack = Pack(examples=tuple(made.train), lengths=lengths, names=(), capacity=2000)
+    packed = module.terms([pack])[0]
+    assert packed.count == bucketed.count
+    assert float(packed.loss.detach()) == pytest.approx(float(bucketed.loss.detach()), rel=1e-5)
+
+
+def test_lengths_are_for_packs_and_fit_into_a_batch() -> None:
+    with pytest.raises(ConfigError, match=r"datamodule\.longest=64.*datamodule\.packed=true"):
+        data(longest=64)
+    with pytest.raises(ConfigError, match=r"datamodule\.longest=512: must be from 2 to"):
+        data(packed=True, longest=[64, 512])
+
+
+def test_what_no_pass_takes_is_refused_by_name() -> None:
+    with pytest.raises(
+        ValueError, match=r"make24-held_out-0-0: 33 tokens exceed datamodule\.longest=20"
+    ):
+        data(packed=True, longest=20)

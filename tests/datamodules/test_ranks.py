@@ -52,18 +52,19 @@ def tokens_of(group: RolloutGroup) -> tuple[Any, ...]:
     return group.number, group.problem, tokens, [r.text for r in group.rollouts]
 
 
-def collected(cut: bool) -> tuple[list[dict[str, Any]], list[Any]]:
+def collected(cut: bool, overlap: bool = False) -> tuple[list[dict[str, Any]], list[Any]]:
     """What `Watching` has seen."""
     torch.manual_seed(0)
     policy = tiny_policy(words=Make24().words, hidden_size=32, context=64, initializer_range=0.1)
     policy.stop_ids = tuple(range(1, len(policy.tokenizer), 8))  # one token in eight
-    engine = TransformersEngine(policy, slots=8)
+    engine = TransformersEngine(policy, slots=8, copy=overlap)
     plan = RolloutPlan(
         sizes=SIZES,
         max_response_tokens=16,
         segment_tokens=None if cut else 6,
         cut_unfinished=cut,
         oversampling=1.5,
+        overlap=overlap,
     )
     data = RLDataModule(
         policy=policy,
@@ -83,11 +84,14 @@ def without_times(metrics: dict[str, float]) -> dict[str, float]:
     return {k: v for k, v in metrics.items() if "seconds" not in k and "per_second" not in k}
 
 
-def test_uncut_iterations_are_those_of_one_process() -> None:
-    """Segments, so that groups wait; a sampler that learns from what all ranks have seen."""
-    expected, held_out = collected(cut=False)
+@pytest.mark.parametrize("overlap", [False, True])
+def test_uncut_iterations_are_those_of_one_process(overlap: bool) -> None:
+    """Segments, so that groups wait; a sampler that learns from what all ranks have seen. What is
+    collected in a thread meets that of the other rank, and not its gradients.
+    """
+    expected, held_out = collected(False, overlap)
     assert any(seen["waiting"] for seen in expected)
-    for found, found_held_out in on_two(collected, False):
+    for found, found_held_out in on_two(collected, False, overlap):
         assert found_held_out == held_out
         for ours, theirs in zip(found, expected, strict=True):
             metrics = without_times(theirs["metrics"])

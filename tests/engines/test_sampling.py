@@ -14,8 +14,9 @@ PROBABILITIES = torch.tensor([0.5, 0.3, 0.15, 0.05])
 def draws(sampling, number=20_000, forbidden=NONE_FORBIDDEN, logits=None, seed=1):
     """Of one seed, at so many places."""
     logits = PROBABILITIES.log() if logits is None else logits
-    step = torch.arange(number)
-    return Sampler(sampling, forbidden)(logits.repeat(number, 1), torch.full((number,), seed), step)
+    step, sampler = torch.arange(number), Sampler(forbidden)
+    way = torch.full((number,), sampler.number_of(sampling))
+    return sampler(logits.repeat(number, 1), torch.full((number,), seed), step, way)
 
 
 def test_frequencies_are_the_softmax():
@@ -35,6 +36,21 @@ def test_temperature_divides_the_logits():
     expected = squared * len(tokens)
     assert ((observed - expected) ** 2 / expected).sum() < 16.3
     close(logps, squared[tokens].log())
+
+
+def test_each_row_is_drawn_in_its_own_way():
+    """Every row of a mixed call has the token and log-probability that it has on its own."""
+    ways = [Sampling(), Sampling(temperature=0), Sampling(temperature=0.5), Sampling(top_p=0.6)]
+    ways.append(Sampling(temperature=2.0, top_p=0.9))
+    sampler, number = Sampler(NONE_FORBIDDEN), 1000
+    way = torch.arange(number) % len(ways)
+    assert [sampler.number_of(each) for each in (*ways, ways[2])] == [0, 1, 2, 3, 4, 2]
+    logits = PROBABILITIES.log().repeat(number, 1)
+    tokens, logps = sampler(logits, torch.full((number,), 1), torch.arange(number), way)
+    for place, each in enumerate(ways):
+        alone_tokens, alone_logps = draws(each, number)
+        assert torch.equal(tokens[way == place], alone_tokens[way == place])
+        torch.testing.assert_close(logps[way == place], alone_logps[way == place], atol=0, rtol=0)
 
 
 def test_greedy_takes_the_largest_at_temperature_one():

@@ -10,6 +10,7 @@ from k15.engines.repetition import first_repetition
 from k15.engines.transformers import TransformersEngine
 from k15.models.policy import Policy
 from k15.tasks.make24 import Make24
+from k15.types import Example
 from tests.closeness import close
 from tests.models import architectures
 
@@ -74,6 +75,55 @@ def test_logps_are_those_of_the_models_own_forward(name, slots):
         every = own_logps(policy, request, completion.tokens, temperature=0.8)
         own += every[range(len(completion.tokens)), completion.tokens]
     close(all_logps(completions), own)
+
+
+def test_requests_of_one_call_are_drawn_in_their_own_ways():
+    """Each as in a call whose sampling is the request's."""
+    policy, requests = policy_named("qwen3"), requests_for("qwen3")
+    ways = [Sampling(), GREEDY, Sampling(temperature=0.7, top_p=0.8)]
+    given = [ways[place % 3] for place in range(len(requests))]
+    seeded = [replace(request, seed=place) for place, request in enumerate(requests)]
+    own = [
+        replace(request, temperature=way.temperature, top_p=way.top_p)
+        for request, way in zip(seeded, given, strict=True)
+    ]
+    mixed = run(policy, own, Sampling(temperature=3.0), slots=5)
+    for place, (request, way) in enumerate(zip(seeded, given, strict=True)):
+        (alone,) = run(policy, [request], way)
+        assert mixed[place].tokens == alone.tokens
+        close(all_logps(mixed[place : place + 1]), all_logps([alone]))
+
+
+@pytest.mark.parametrize("name", EVERY_MODEL)
+def test_given_responses_are_rated_by_the_models_own_forward(name):
+    """Two responses to each prompt, the one that is greedy and one that is not; in any order, and
+    the model is as it was.
+    """
+    policy, requests = policy_named(name), requests_for(name)[:3]
+    greedy = run(policy, requests, GREEDY)
+    examples = [
+        Example(prompt_tokens=request.tokens, response_tokens=tokens, images=request.images)
+        for request, completion in zip(requests, greedy, strict=True)
+        for tokens in (completion.tokens, (*completion.tokens[:-1], 9))
+    ]
+    policy.model.train()
+    found = {scored.index: scored for scored in TransformersEngine(policy).score(examples)}
+    assert policy.model.training
+    policy.model.eval()
+    for index, example in enumerate(examples):
+        request, tokens = requests[index // 2], example.response_tokens
+        own = own_logps(policy, request, tokens, temperature=1.0)
+        close(torch.tensor(found[index].logps), own[range(len(tokens)), tokens])
+        assert found[index].greedy == (own.argmax(-1).tolist() == list(tokens))
+    assert found[0].greedy and not found[1].greedy
+
+
+def test_what_cannot_be_rated_is_refused():
+    policy = policy_named("qwen3")
+    for prompt, response, fault in (((), (5,), "a token each"), ((5,) * 999, (5,), "exceed")):
+        example = Example(prompt_tokens=prompt, response_tokens=response)
+        with pytest.raises(ValueError, match=rf"example 0: .*{fault}"):
+            list(TransformersEngine(policy).score([example]))
 
 
 def banned_tokens(policy):

@@ -19,6 +19,9 @@ class Characters:
     def encode(self, problem: Problem) -> tuple[int, ...]:
         return tuple(map(ord, "".join(str(message["content"]) for message in problem.prompt)))
 
+    def encode_text(self, text: str) -> tuple[int, ...]:
+        return tuple(map(ord, text))
+
     def decode(self, tokens: Sequence[int]) -> str:
         return "".join(chr(token) for token in tokens if token != END)
 

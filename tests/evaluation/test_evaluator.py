@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from k15.config.errors import ConfigError
+from k15.engines.scripted import ScriptedEngine
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
 from k15.evaluation.samples import Sample
@@ -52,6 +53,23 @@ def test_right_answers_score_one_wrong_ones_zero_and_a_mix_its_share(tmp_path):
     assert shares(samples) == {"right": 1.0, "wrong": 0.0, "mix": 0.7}
     # "10" and the end token: two digits for a = 9 alone, in `right`
     assert sum(s.tokens for s in samples if s.benchmark == "right") == 9 * 2 + 3
+
+
+def test_benchmarks_of_other_temperatures_share_a_call(tmp_path):
+    """The engine is asked once, and each request says how its tokens are drawn."""
+    calls = []
+
+    class Asked(ScriptedEngine):
+        def generate(self, requests, sampling):
+            ways = [sampling.of(request) for request in requests]
+            calls.append(Counter((way.temperature, way.top_p) for way in ways))
+            return super().generate(requests, sampling)
+
+    engine = Asked(lambda request, index: (ord("0"), 1))
+    cold = Sums(name="cold", size=2)
+    warm = Sums(name="warm", size=3, samples=2, temperature=0.8, top_p=0.9)
+    run(evaluator(tmp_path, cold, warm), engine)
+    assert calls == [{(0.0, 1.0): 2, (0.8, 0.9): 6}]
 
 
 def test_each_sample_has_its_own_seed_and_each_prompting_its_instruction(tmp_path):
@@ -106,6 +124,7 @@ import sys, time
 from pathlib import Path
 from tests.evaluation.sums import Characters, Sums, answering, right_sum
 from k15.config.errors import ConfigError
+from k15.engines.scripted import ScriptedEngine
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.prompting.base import Once
 

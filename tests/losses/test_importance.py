@@ -4,7 +4,7 @@ from functools import partial
 import pytest
 import torch
 
-from k15.losses.importance import truncated_importance
+from k15.losses.importance import sequence_mask, truncated_importance
 from k15.losses.mirror_descent import mirror_descent
 from k15.losses.policy_gradient import ppo_clip, reinforce
 from k15.losses.policy_loss import LossInputs
@@ -90,3 +90,45 @@ def test_without_truncation_it_is_the_gradient_under_the_trainers_policy():
 def test_a_cap_has_to_be_above_zero():
     with pytest.raises(ValueError, match=r"cap=0\.0"):
         run(example(), reinforce, cap=0.0)
+
+
+def masked(inputs, loss, low=0.5, high=2.0):
+    value, metrics = sequence_mask(inputs, loss=loss, low=low, high=high)
+    (gradient,) = torch.autograd.grad(value, inputs.logp_BT)
+    return value, gradient, metrics
+
+
+def test_a_response_outside_the_band_is_left_out_and_counted():
+    """s is sqrt(1.5 * 0.8) = 1.095 of the first response and 4 of the second, which is out."""
+    value, gradient, metrics = masked(example(), reinforce)
+    close(value, -0.5 * (1.0 * (-1.0 - 0.5)))  # of two sequences, as without the mask
+    close(gradient, [[-0.5, -0.5], [0.0, 0.0]])
+    close(metrics["sequences_masked"], 0.5)
+    close(metrics["sequence_ratio"], (1.2**0.5 + 4.0) / 2)
+    _, gradient, metrics = masked(example(), reinforce, low=0.999, high=1.09)
+    assert not gradient.any() and metrics["sequences_masked"] == 1
+
+
+def test_a_response_that_is_left_out_has_no_penalty():
+    inputs = replace(example(), reference_logp_BT=LOGP - 3.0, engine_logp_BT=LOGP)
+    loss = partial(mirror_descent, tau=0.5)
+    value, gradient, _ = masked(inputs, loss)  # s is exp(-3) of both
+    assert value == 0 and not gradient.any() and loss(inputs)[0] > 0
+
+
+def test_with_the_same_weights_no_response_is_left_out():
+    """Rounding of the engine's arithmetic is far inside the band."""
+    rounding = torch.tensor([[1e-3, -1e-3], [1e-3, 0.0]], dtype=torch.float64)
+    inputs = replace(example(), engine_logp_BT=LOGP + rounding)
+    for loss in (reinforce, ppo_clip, partial(mirror_descent, tau=0.5)):
+        value, gradient, metrics = masked(inputs, loss)
+        plain, _ = loss(inputs)
+        assert value == plain and metrics["sequences_masked"] == 0
+        (expected,) = torch.autograd.grad(plain, inputs.logp_BT)
+        torch.testing.assert_close(gradient, expected, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("band", [{"low": 0.0}, {"low": 1.0}, {"high": 1.0}])
+def test_the_band_lies_around_one(band):
+    with pytest.raises(ValueError, match=r"a band around 1"):
+        masked(example(), reinforce, **band)

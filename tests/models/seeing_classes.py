@@ -39,9 +39,12 @@ def tokenizer(image: str, *others: str, **named: str) -> Any:
     """Byte-level, with the special tokens of a class, and a template that takes content parts."""
     made = byte_tokenizer()
     made.add_special_tokens({"additional_special_tokens": list(dict.fromkeys([image, *others]))})
-    for name, token in named.items():
-        setattr(made, name, token)
-        setattr(made, f"{name}_id", made.convert_tokens_to_ids(token))
+    if named:
+        made = transformers.PreTrainedTokenizerFast(
+            tokenizer_object=made.backend_tokenizer, eos_token=made.eos_token,
+            pad_token=made.pad_token, extra_special_tokens=made.extra_special_tokens,
+            model_specific_special_tokens=named, clean_up_tokenization_spaces=False,
+        )  # fmt: skip
     made.chat_template = TEMPLATE.replace("IMAGE", image)
     return made
 

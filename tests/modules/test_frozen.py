@@ -52,6 +52,17 @@ def test_only_the_adapter_is_kept_and_the_resumed_run_is_the_whole_one(tmp_path:
     assert moved == {name for name in base if ".lora_" in name}
 
 
+def test_a_part_of_the_adapter_that_is_frozen_is_kept_with_it(tmp_path: Path) -> None:
+    """It is no weight of the base, from which it could be put back."""
+    of = module()
+    for name, parameter in of.model.named_parameters():
+        parameter.requires_grad_(parameter.requires_grad and "layers.0" not in name)
+    adapter = {name for name in of.model.state_dict() if ".lora_" in name}
+    kept = torch.load(fit(of, tmp_path, epochs=1), weights_only=False)["state_dict"]
+    assert {name.removeprefix("model.") for name in kept} == adapter
+    assert any("layers.0" in name for name in kept)
+
+
 def test_a_checkpoint_of_another_rank_or_of_another_base_is_refused_by_name(
     tmp_path: Path,
 ) -> None:

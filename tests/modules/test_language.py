@@ -5,11 +5,12 @@ import torch
 from lightning.pytorch import Callback
 
 from k15.datamodules.demonstrations import DemonstrationData
+from k15.models.parts import part_of
 from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
-from k15.modules.supervised import cosine
 from k15.problems.sources import TaskSource
+from k15.schedules import Phase, Phases, Schedule
 from k15.tasks.make24 import Make24
 from k15.types import Example
 from tests.closeness import close
@@ -90,10 +91,13 @@ def test_an_epoch_lowers_the_loss_on_other_questions() -> None:
 
 def test_the_optimizer_follows_the_schedule() -> None:
     of, rates = policy(), LearningRates()
-    fit(LanguageModule(of, learning_rate=0.01, warmup=0.5), demonstrations(of), rates)
+    half = Phase(share=1, peak=0.5, schedule=Schedule(shape="linear", final=0.2))
+    phases = Phases({"first": Phase(share=1), "second": half})
+    module = LanguageModule(of, learning_rate=0.01, warmup=0.5, schedule=phases)
+    fit(module, demonstrations(of), rates)
     steps = len(rates.seen)
     assert steps >= 4
-    expected = [0.01 * cosine(step, steps, 0.5) for step in range(steps)]
+    expected = [0.01 * phases(step, steps, 0.5) for step in range(steps)]
     assert rates.seen == pytest.approx(expected)
 
 
@@ -109,6 +113,61 @@ def test_the_tower_learns_alone() -> None:
             assert not torch.equal(parameter, before[name]), name
 
 
+@pytest.mark.parametrize("train", ["all", "language", ["projector"]])
+def test_parts_learn_at_rates_of_their_own_or_have_no_gradient(train) -> None:
+    """None at all, and no place in the optimizer; the schedule scales every rate."""
+    of = policy("image")
+    rates = {"vision": 1e-3, "projector": 2e-3, "language": 4e-3}
+    module = LanguageModule(of, learning_rate=rates, train=train, warmup=0.0)
+    seen: dict[float, set[str]] = {}
+
+    class Seen(Callback):
+        def on_before_optimizer_step(self, trainer, pl_module, optimizer) -> None:
+            names = {p: name for name, p in of.model.named_parameters()}
+            for group in optimizer.param_groups:
+                seen.setdefault(group["lr"], set()).update(names[p] for p in group["params"])
+            assert all((p.grad is None) == (p not in trained) for p in of.model.parameters())
+            trainer.should_stop = True
+
+    wanted = [part for part in rates if train == "all" or part in train]
+    trained = {p for n, p in of.model.named_parameters() if part_of(n) in wanted}
+    fit(module, demonstrations(of, "image"), Seen())
+    assert {rate: {part_of(n) for n in names} for rate, names in seen.items()} == {
+        rates[part]: {part} for part in wanted
+    }
+
+
+def test_a_rate_of_0_freezes_a_part() -> None:
+    of = policy("image")
+    LanguageModule(of, learning_rate={"vision": 1e-3, "language": 0})
+    assert {part_of(n) for n, p in of.model.named_parameters() if p.requires_grad} == {
+        "vision", "projector",
+    }  # fmt: skip
+
+
+def test_z_loss_adds_the_square_of_log_z() -> None:
+    """Per token w log² Z, by hand; it is a figure of its own, and log Z comes nearer to 0."""
+    of = policy()
+    example = Example(prompt_tokens=(30, 31), response_tokens=(7, 8, 1))
+    logits = of.model(input_ids=torch.tensor([[30, 31, 7, 8]])).logits[0, 1:]
+    squares = logits.logsumexp(-1).square().mean()
+    plain = LanguageModule(of, learning_rate=1e-3).terms([example])[0].means()
+    # in chunks of 2 tokens, too
+    for chunk in (512, 2):
+        module = LanguageModule(of, learning_rate=1e-3, z_loss=0.1, tokens_per_chunk=chunk)
+        terms, _ = module.terms([example])
+        close(terms.means()["z_loss"], 0.1 * squares)
+        close(terms.means()["loss"], plain["loss"] + 0.1 * squares)
+    terms.loss.backward()
+    with torch.no_grad():
+        for parameter in of.model.parameters():
+            parameter -= 1e-2 * parameter.grad
+    after = module.terms([example])[0].means()
+    assert after["z_loss"] < 0.1 * squares
+    with pytest.raises(ValueError, match=r"module\.z_loss=-0\.1: must be at least 0"):
+        LanguageModule(of, learning_rate=1e-3, z_loss=-0.1)
+
+
 def test_both_learn_together() -> None:
     of, untouched = policy("image"), policy("image")
     fit(LanguageModule(of, learning_rate=1e-2), demonstrations(of, "image"))
@@ -121,5 +180,5 @@ def test_both_learn_together() -> None:
 def test_a_model_without_eyes_cannot_train_them() -> None:
     with pytest.raises(ValueError, match=r"train=vision: Qwen3ForCausalLM has no vision tower"):
         LanguageModule(policy(), learning_rate=1e-3, train="vision")
-    with pytest.raises(ValueError, match=r"train='visual': choose all or vision"):
+    with pytest.raises(ValueError, match=r"train='visual': choose all, vision, projector"):
         LanguageModule(policy(), learning_rate=1e-3, train="visual")

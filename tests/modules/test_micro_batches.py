@@ -27,8 +27,8 @@ def test_every_token_keeps_what_belongs_to_it(layout: Layout) -> None:
         problem=problem, prompt_tokens=policy.encode(problem), rollouts=(short, long)
     )
     given = [
-        response(group, short, torch.tensor([0.5]), (True, True, False), iteration=4),
-        response(group, long, torch.arange(5.0), (False, *[True] * 4), iteration=4),
+        response(group, short, torch.tensor([0.5]), (True, True, False), version=4),
+        response(group, long, torch.arange(5.0), (False, *[True] * 4), version=4),
     ]
     (whole,) = cut(policy, given, 1000, layout)
     micro = whole.laid_out(policy, layout)

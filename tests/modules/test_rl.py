@@ -263,10 +263,13 @@ def test_each_pass_has_every_group_once_in_an_order_of_its_own() -> None:
     of = policy()
     module = module_of(of, minibatches_per_iteration=4)
     groups = module.select_groups(experience(of, REWARDS))
-    turns = [[m.sequences for m in module.minibatches(groups, 1, turn)] for turn in range(6)]
+    turns = [[m.sequences for m in module.minibatches(groups, 1, turn=turn)] for turn in range(6)]
     assert turns == [[3] * 4] * 6
     orders = {
-        tuple(m.micro_batches[0].responses[0].problem for m in module.minibatches(groups, 1, turn))
+        tuple(
+            m.micro_batches[0].responses[0].problem
+            for m in module.minibatches(groups, 1, turn=turn)
+        )
         for turn in range(6)
     }
     assert len(orders) > 1

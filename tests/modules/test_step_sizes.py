@@ -20,7 +20,7 @@ def moves(how: str, iterations: list[list[float]], warmup_steps: int = 0) -> lis
         found.append([])
         for step, gradient in enumerate(gradients):
             before, weight.grad = weight.item(), torch.tensor(gradient, dtype=torch.float64)
-            sizes.set_rate(optimizer, RATE, step, len(gradients), taken)
+            sizes.set_rates(optimizer, [RATE], step, len(gradients), taken)
             optimizer.step()
             found[-1].append((weight.item() - before) / RATE)
             taken += 1

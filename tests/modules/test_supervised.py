@@ -15,7 +15,8 @@ from k15.models.tiny import tiny_policy
 from k15.modules.align import AlignModule
 from k15.modules.language import LanguageModule
 from k15.modules.reward_model import RewardModel
-from k15.modules.supervised import SupervisedModule, cosine
+from k15.modules.supervised import SupervisedModule
+from k15.schedules import Schedule
 from k15.tasks.make24 import Make24
 from k15.types import Example, JudgedExample
 from tests.closeness import close
@@ -197,7 +198,7 @@ def test_every_step_has_its_own_figures() -> None:
     read = [n + 2 for n in LENGTHS[:-1]] + [13]
     sums = [read[0] + read[1], read[2] + read[3], read[4] + read[5], read[6]]
     assert [step["train/tokens"] for step in kept] == [sum(sums[: i + 1]) for i in range(4)]
-    rates = [1e-3 * cosine(step, 4, 0.05) for step in range(4)]
+    rates = [1e-3 * Schedule()(step, 4, 0.05) for step in range(4)]
     assert [step["train/learning_rate"] for step in kept] == pytest.approx(rates)
     assert all(step["train/tokens_per_second"] > 0 for step in kept)
     close(kept[0]["train/loss"], by_hand(policy(), examples()[:2])["loss"])
@@ -218,13 +219,3 @@ def test_batches_without_a_token_in_the_loss_change_nothing() -> None:
         close(alone["with"][1][name], alone["alone"][1][name])
     for name in ("val/loss", "val/token_accuracy"):
         close(alone["with"][1][name], alone["alone"][1][name], share=1e-4)
-
-
-def test_the_schedule_rises_and_falls_as_a_cosine() -> None:
-    """Ten steps, a fifth of them to rise: 1/2, 1, then (1 + cos(pi k/8))/2 for k = 0, 1, ..."""
-    shares = [cosine(step, 10, 0.2) for step in range(10)]
-    expected = [0.5, 1.0] + [0.5 * (1 + math.cos(math.pi * k / 8)) for k in range(8)]
-    assert shares == pytest.approx(expected)
-    assert shares[6] == pytest.approx(0.5)
-    assert cosine(10, 10, 0.2) == pytest.approx(0.0)
-    assert cosine(0, 1, 0.0) == 1.0

@@ -1,4 +1,4 @@
-"""Two ranks that add up numbers for a while: python program.py SECONDS [what goes wrong on 1]."""
+"""Two ranks add up numbers for a while: python program.py SECONDS STEPS [what goes wrong on 1]."""
 
 import os
 import sys
@@ -11,16 +11,18 @@ from k15.shard import Shard
 
 
 @exit_on_error()
-def main(seconds: str, fault: str = "") -> None:
+def main(seconds: str, steps: str, fault: str = "") -> None:
     ranks.start(SimpleNamespace(devices=2, accelerator="cpu"))
     with ranks.together(float(seconds), "cpu") as here:
         import torch
         from torch import distributed
 
         rank = here.place.rank
-        steps = here.first_decides(lambda: [400] if rank == 0 else [-1], before=print)
-        print(f"rank {rank} is process {os.getpid()}", flush=True)
-        for step in range(steps):
+        mine = int(steps) if rank == 0 else -1
+        decided = here.first_decides(lambda: [mine], before=print)
+        sys.stdout.write(f"rank {rank} is process {os.getpid()}\n")  # print writes twice
+        sys.stdout.flush()
+        for step in range(decided):
             if rank == 1 and step == 20 and fault:
                 globals()[fault]()
             total = Shard(rank, 2).summed(torch.ones(1))

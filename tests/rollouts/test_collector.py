@@ -11,15 +11,16 @@ from itertools import cycle
 import pytest
 import torch
 
-from k15.engines.protocol import Repetition, RolloutEngine
+from k15.engines.protocol import Completion, Repetition, RolloutEngine
 from k15.engines.scripted import ScriptedEngine
 from k15.engines.transformers import TransformersEngine
 from k15.models.tiny import tiny_policy
 from k15.rollouts.collector import Collector
+from k15.rollouts.flight import segments_of
 from k15.rollouts.plan import RolloutPlan
 from k15.sizes import Sizes
 from k15.tasks.make24 import Make24
-from k15.types import Problem, RolloutGroup
+from k15.types import Problem, RolloutGroup, Segment
 
 STOP = 0
 
@@ -365,3 +366,21 @@ def test_greedy_segments_equal_an_uncut_response_token_by_token(segment_tokens: 
         return [done[task.problem(index).id] for index in range(6)]
 
     assert responses(segment_tokens) == responses(None)
+
+
+def test_tokens_of_several_weights_are_several_segments() -> None:
+    """Weights that come while a response is generated; a loop ends it in the second segment."""
+    completion = Completion(
+        index=0,
+        tokens=(5, 6, 7, 8, 9),
+        logps=(-1.0, -2.0, -3.0, -4.0, -5.0),
+        finish="length",
+        version=4,
+        versions=(3, 3, 4, 4, 4),
+    )
+    assert [*segments_of(completion, completion.tokens[:4])] == [
+        Segment(tokens=(5, 6), logps=(-1.0, -2.0), version=3),
+        Segment(tokens=(7, 8), logps=(-3.0, -4.0), version=4),
+    ]
+    one = replace(completion, versions=())
+    assert [segment.version for segment in segments_of(one, one.tokens)] == [4]

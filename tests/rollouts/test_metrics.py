@@ -69,6 +69,9 @@ def test_figures_of_age_entropy_and_prompt() -> None:
     assert figures["rollout/tokens"] == 5
     assert figures["rollout/entropy"] == pytest.approx(6 / 5)
     assert figures["prompt/tokens_mean"] == 1.0
+    ahead = experience_metrics([first], [first], 5, version=4, dropped=0, seconds=seconds)
+    assert ahead["rollout/tokens"] == 3 and ahead["rollout/entropy"] == pytest.approx(4 / 3)
+    assert (ahead["response/age_3"], ahead["response/age_1"]) == (5 / 8, 3 / 8)
 
 
 def test_an_iteration_in_which_nothing_ended_has_no_ages() -> None:

@@ -14,3 +14,9 @@ def test_bad_sizes_are_refused_by_name() -> None:
             RolloutPlan(sizes=Sizes(), temperature=temperature)
     with pytest.raises(ValueError, match=r"oversampling=0\.5"):
         RolloutPlan(sizes=Sizes(), oversampling=0.5)
+
+
+def test_what_is_collected_ahead_is_old_before_it_can_be_put_off() -> None:
+    with pytest.raises(ValueError, match=r"max_staleness=1 with overlap=true: .* take 2 or more"):
+        RolloutPlan(sizes=Sizes(), overlap=True, max_staleness=1)
+    RolloutPlan(sizes=Sizes(), overlap=True, max_staleness=2)

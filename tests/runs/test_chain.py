@@ -1,5 +1,6 @@
 """Stages find the weights they start from by fingerprint, or say what is missing."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -226,7 +227,7 @@ def test_long2short_and_rl_in_turn() -> None:
     phases = ["rl", "long2short_rl", "rl", "long2short_rl"]
     assert names(stages) == ["pretrain", "sft", *phases]
     folders = {"rl": "balance/best"}
-    for before, config in zip(stages[1:], stages[2:], strict=False):
+    for before, config in pairwise(stages[1:]):
         folder = folders.get(runs.stage(before), "model")
         assert config.model.path == f"{before.run_dir}/{folder}"
     assert len({config.fingerprint for config in stages}) == 6

@@ -81,6 +81,20 @@ def test_paths_of_data_carry_what_lies_there(tmp_path: Path) -> None:
         assert of(*words) == before
 
 
+def test_a_corpus_counts_by_names_and_sizes(tmp_path: Path) -> None:
+    """Reading terabytes to see whether they changed would take longer than training."""
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    file = tmp_path / "own.yaml"
+    sources = f"{{web: {{_target_: k15.problems.documents.files.FileDocuments, path: {folder}}}}}"
+    file.write_text(f"_target_: k15.problems.documents.source.Corpus\nsources: {sources}\n")
+    found = []
+    for text in ("one", "two", "three"):
+        (folder / "a.txt").write_text(text)
+        found.append(of("stage=pretrain_text", f"corpus={file}"))
+    assert not changed(*found[:2]) and changed(*found[1:]) == ["corpus.sources.web.path"]
+
+
 def test_another_template_in_the_same_file_is_another_setting(tmp_path: Path) -> None:
     file = tmp_path / "mine.jinja"
     word = f"model.chat_template={file}"

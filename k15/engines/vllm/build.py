@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ import torch
 from k15.config.errors import ConfigError, did_you_mean, one_line
 from k15.engines.autocast import computed_in
 from k15.engines.vllm.guest import guest
+from k15.engines.weightless import write_policy
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
@@ -28,7 +28,7 @@ def built(policy: Policy, folder: Path, settings: dict[str, Any], options: dict[
     further fields of vLLM's EngineArgs, or others in place of k15's. Raises ConfigError for what
     vLLM cannot build, in one line.
     """
-    write_folder(policy, folder)
+    write_policy(policy, folder)
     with guest(settings["enforce_eager"]):
         from vllm import EngineArgs, LLMEngine
         from vllm.platforms import current_platform
@@ -101,14 +101,6 @@ def number_type(policy: Policy) -> torch.dtype:
     """That of training: of its autocast, or of the weights."""
     with policy.computing():
         return computed_in(torch.empty(0, device=policy.device, dtype=policy.model.dtype))
-
-
-def write_folder(policy: Policy, folder: Path) -> None:
-    """What `Policy.save` writes, without the weights."""
-    config = copy.deepcopy(policy.model.config)
-    config.architectures = [type(policy.model).__name__]
-    config.save_pretrained(folder)
-    policy.processor.save_pretrained(folder)
 
 
 def keep_weights_as_they_are() -> None:

@@ -63,6 +63,19 @@ class Call:
         """Let what is running come back as it stands."""
         self.stopped = True
 
+    def progress(self) -> list[Completion]:
+        """What is running, as it stands; a token is there when its log-probability is."""
+        return [
+            Completion(
+                index=response.index,
+                tokens=(tokens := tuple(response.tokens)),
+                logps=tuple(response.logps[: len(tokens)]),
+                finish="cut",
+                version=self.version,
+            )
+            for response in [*self.running.values()]
+        ]
+
     def completions(self) -> Generator[Completion]:
         """Until all requests are answered, or it is stopped; what is left is taken back."""
         try:

@@ -13,18 +13,20 @@ import torch
 from torch import Tensor
 
 from k15.config.errors import ConfigError
-from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
-from k15.engines.requests import check_request, forbidden_tokens
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, Scored
+from k15.engines.requests import check_example, check_request, forbidden_tokens
 from k15.engines.vllm.build import refusal, settings_of
 from k15.engines.vllm.call import Call
 from k15.engines.vllm.guest import check_installed
 from k15.engines.vllm.local import LocalVLLM
+from k15.engines.vllm.scoring import scored
 from k15.engines.vllm.translation import Translator
 from k15.progress import waiting_for
 from k15.weights.full import full_weights
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
+    from k15.types import Example
 
 
 class VLLMEngine(RolloutEngine):
@@ -36,6 +38,8 @@ class VLLMEngine(RolloutEngine):
     compiles at the start. `options` are further fields of vLLM's EngineArgs. Raises ConfigError if
     vLLM is not there, is another version or cannot run the model.
     """
+
+    weightless = True
 
     def __init__(
         self,
@@ -65,6 +69,9 @@ class VLLMEngine(RolloutEngine):
         self.vllm: LocalVLLM | None = None
         self.call: Call | None = None
         self.answers: Generator[Completion] | None = None
+        if policy.device.type == "meta":
+            self._start()
+            return
         try:
             self._load(full_weights(policy.model))
         except ConfigError:
@@ -106,10 +113,25 @@ class VLLMEngine(RolloutEngine):
         self.answers = self.call.completions()
         return self.answers
 
+    def score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        """In one call, side by side; a call that is still open ends here."""
+        if self.vllm is None:
+            raise RuntimeError("engine=vllm has no weights: the last ones could not be loaded")
+        self._end_call()
+        for index, example in enumerate(examples):
+            tokens = example.prompt_tokens + example.response_tokens
+            length = self.policy.length(tokens, example.images) + 1  # the token that vLLM adds
+            check_example(index, example, length, self.context)
+        yield from scored(self.vllm.llm, examples, self.slots)
+
     def stop(self) -> None:
         """End the newest call of `generate`: unfinished responses come back as they stand."""
         if self.call is not None:
             self.call.stop()
+
+    def progress(self) -> Iterable[Completion]:
+        """Of the newest call."""
+        return self.call.progress() if self.call is not None else ()
 
     def sleep(self) -> None:
         """Weights and caches leave a GPU; a CPU has nothing to give back."""
@@ -134,15 +156,18 @@ class VLLMEngine(RolloutEngine):
 
     def _load(self, weights: Iterable[tuple[str, Tensor]]) -> None:
         """Into the vLLM that is there, or a new one; it is not kept if that fails."""
-        if self.vllm is None:
-            # validation's inference mode must not be the parameters'
-            with waiting_for("vLLM to start"), torch.inference_mode(False):
-                self.vllm = LocalVLLM(self.policy, self.settings, self.options)
+        vllm = self.vllm or self._start()
         try:
-            self.vllm.load(weights)
+            vllm.load(weights)
         except BaseException:  # Ctrl-C as well: half of the weights may be new
             self._discard()
             raise
+
+    def _start(self) -> LocalVLLM:
+        # validation's inference mode must not be the parameters'
+        with waiting_for("vLLM to start"), torch.inference_mode(False):
+            self.vllm = LocalVLLM(self.policy, self.settings, self.options)
+        return self.vllm
 
     def _discard(self) -> None:
         """Never used again."""

@@ -39,6 +39,7 @@ class Translator:
         vLLM's random numbers begin anew in each call, so that the tokens in front are mixed into
         the seed: a response that goes on does not repeat the numbers that it has had.
         """
+        sampling = sampling.of(request)
         seed = seed_of(sampling.seed, index) if request.seed is None else request.seed
         fields: dict[str, Any] = {
             "temperature": sampling.temperature,

@@ -1,8 +1,8 @@
 """General knowledge and instructions: tasks of lm-eval (MMLU, C-Eval, IF-Eval, CLUEWSC).
 
 Questions, references and the checks of instructions are lm-eval's. Responses are generated like
-those of any other benchmark, so a multiple-choice question is answered by writing a letter, not by
-comparing the log-likelihoods of the letters.
+those of any other benchmark, so a multiple-choice question is answered by writing a letter; under
+`prompting=likelihood` by comparing the log-likelihoods of its choices, as lm-eval does.
 """
 
 from __future__ import annotations
@@ -128,6 +128,7 @@ class LmEval(Benchmark):
     def _problem(self, name: str, task: Any, number: int, record: Any) -> Problem:
         description = task.config.description or ""
         choices = task.doc_to_choice(record) if task.OUTPUT_TYPE == "multiple_choice" else []
+        delimiter = task.config.target_delimiter
         target = str(task.doc_to_target(record)) if choices else None
         answer = LETTERS[int(target)] if target and target.isdigit() else target
         return Problem(
@@ -135,5 +136,10 @@ class LmEval(Benchmark):
             prompt=({"role": "user", "content": f"{description}{task.doc_to_text(record)}"},),
             answer=answer,
             domain="open",
-            meta={"task": name, "choices": choices, "record": record},
+            meta={
+                "task": name,
+                "choices": choices,
+                "continuations": [f"{delimiter}{choice}" for choice in choices],
+                "record": record,
+            },
         )

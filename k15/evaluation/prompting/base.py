@@ -3,6 +3,7 @@
 A prompting mode is a generator. It yields what it wants done and is sent the results:
 
     yield [Ask(...), ...]      responses of the model: one Reply per Ask
+    yield Weigh(...)           how likely the model finds given texts: one Scored per text
     yield function             the function's value; it runs in a thread of its own
     return Reply(...)          the response that is graded
 
@@ -43,9 +44,20 @@ class Reply:
     finish: str = "stop"
 
 
-Work: TypeAlias = Sequence[Ask] | Callable[[], Any]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weigh:
+    """Texts of which the model's log-probabilities are wanted, each behind the same beginning."""
+
+    beginning: str
+    """As it stands, outside of any chat."""
+    texts: Sequence[str]
+
+
+Work: TypeAlias = Sequence[Ask] | Weigh | Callable[[], Any]
 Solving: TypeAlias = Generator[Work, Any, Reply]
-"""Yields `Work`, is sent a list of `Reply` or the function's value, returns the response."""
+"""Yields `Work`, is sent a list of `Reply` or `Scored`, or the function's value, returns the
+response.
+"""
 
 
 class Prompting(ABC):

@@ -11,9 +11,10 @@ used.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from k15.types import Example, PackedBatch
+from k15.types import Example, Pack, PackedBatch
 
 if TYPE_CHECKING:
     from k15.models.policy import Expanded, Policy
@@ -59,8 +60,38 @@ def micro_batches(
 
 def expanded_length(policy: Policy, example: Example) -> int:
     """Tokens of prompt and response with one placeholder per visual token: what plans count."""
-    prompt = policy.length(example.prompt_tokens, example.images)
-    return prompt + len(example.response_tokens)
+    prompt = policy.length(example.prompt_tokens, example.images[: shown_first(policy, example)])
+    return prompt + len(expanded_response(policy, example).response_tokens)
+
+
+def expanded_response(policy: Policy, example: Example) -> Example:
+    """The example with one placeholder per visual token in its response, none in the loss."""
+    remaining = iter(example.images[shown_first(policy, example) :])
+    place = policy.placeholders.id
+    if place not in example.response_tokens:
+        return example
+    response: list[int] = []
+    mask: list[bool] = []
+    learned = example.loss_mask or (True,) * len(example.response_tokens)
+    for token, counts in zip(example.response_tokens, learned, strict=True):
+        seen = policy.placeholders.tokens_of(next(remaining)) if token == place else (token,)
+        response += seen
+        mask += [counts and token != place] * len(seen)
+    return replace(example, response_tokens=tuple(response), loss_mask=tuple(mask))
+
+
+def shown_first(policy: Policy, example: Example) -> int:
+    """How many of its pictures are in the prompt; the others are in the response.
+
+    Raises ValueError if the response has places for more than there are.
+    """
+    place = policy.placeholders.id
+    later = 0 if place is None else example.response_tokens.count(place)
+    if later > len(example.images):
+        raise ValueError(
+            f"response has {later} picture placeholders for {len(example.images)} pictures"
+        )
+    return len(example.images) - later
 
 
 def expanded(policy: Policy, examples: Sequence[Example]) -> list[Expanded]:
@@ -91,3 +122,10 @@ def check_prompts(examples: Sequence[Example]) -> None:
             "an example has an empty prompt: nothing predicts its first response token; "
             "put the begin-of-sequence token, or a document's first token, into the prompt"
         )
+
+
+def unpacked(examples: Sequence[Example | Pack]) -> list[Example]:
+    """The sequences that attend to themselves alone."""
+    return [
+        one for item in examples for one in (item.examples if isinstance(item, Pack) else (item,))
+    ]

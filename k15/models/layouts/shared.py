@@ -16,13 +16,20 @@ Legend: S sequences, T tokens of the row, N places.
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from k15.models.layouts.base import Name, check_budget, check_prompts
+from k15.models.layouts.base import (
+    Name,
+    check_budget,
+    check_prompts,
+    expanded_response,
+    shown_first,
+)
 from k15.models.layouts.targets import response_targets, sent
 from k15.models.placeholders import joined
 from k15.types import Example, PackedBatch, SequencePlaces
@@ -47,10 +54,11 @@ class Shared:
         used = 0
         for members in by_prompt(examples):
             first = examples[members[0]]
-            prompt = policy.length(first.prompt_tokens, first.images)
+            shown = first.images[: shown_first(policy, first)]
+            prompt = policy.length(first.prompt_tokens, shown)
             uncounted = prompt
             for index in members:
-                response = len(examples[index].response_tokens[:-1])
+                response = len(expanded_response(policy, examples[index]).response_tokens[:-1])
                 if not batches or used + uncounted + response > tokens_per_microbatch:
                     batches.append([])
                     used, uncounted = 0, prompt
@@ -64,38 +72,63 @@ class Shared:
         check_prompts(examples)
         tokens: list[int] = []
         positions: list[Tensor] = []
-        prompts: list[Expanded] = []
+        features: list[dict[str, Tensor]] = []
         parts: dict[int, tuple[range, range]] = {}
         for members in by_prompt(examples):
             first = examples[members[0]]
-            prompt = policy.expand(first.prompt_tokens, first.images)
-            prompts.append(prompt)
+            shown = shown_first(policy, first)
+            prompt = policy.expand(first.prompt_tokens, first.images[:shown])
+            features.append(prompt.features)
             positions.append(prompt.positions)
             prompt_range = _append(tokens, prompt.tokens)
             for index in members:
-                response_range = _append(tokens, examples[index].response_tokens[:-1])
-                positions.append(_following(prompt.positions, len(response_range)))
-                parts[index] = prompt_range, response_range
+                response = response_behind(policy, prompt, examples[index], shown)
+                features.append(response.features)
+                positions.append(response.positions)
+                parts[index] = prompt_range, _append(tokens, response.tokens)
         in_order = [parts[index] for index in range(len(examples))]
         before_S = np.array([prompt[-1] for prompt, _ in in_order])
         first_S = np.array([response.start for _, response in in_order])
         device = policy.device
-        features = joined([prompt.features for prompt in prompts])
+        examples = [expanded_response(policy, example) for example in examples]
         return PackedBatch(
             tokens=sent(torch.tensor([tokens]), device),
             positions=sent(torch.cat(positions, -1).unsqueeze(-2), device),
             sequence_lengths=tuple(len(prompt) + len(response) for prompt, response in in_order),
             places=sequence_places(in_order, device),
-            features={name: sent(value, device) for name, value in features.items()},
+            features={name: sent(value, device) for name, value in joined(features).items()},
             **response_targets(examples, before_S, first_S, device),
         )
+
+
+def response_behind(policy: Policy, prompt: Expanded, example: Example, shown: int) -> Expanded:
+    """A response but for its last token, as the model takes it behind a prompt that holds the
+    first `shown` pictures.
+    """
+    response = example.response_tokens[:-1]
+    if shown == len(example.images):
+        return replace(
+            prompt,
+            tokens=response,
+            positions=_following(prompt.positions, len(response)),
+            features={},
+        )
+    whole = policy.expand((*example.prompt_tokens, *response), example.images)
+    start = len(prompt.tokens)
+    _, features = policy.placeholders.expand(response, example.images[shown:])
+    return replace(
+        prompt,
+        tokens=whole.tokens[start:],
+        positions=whole.positions[..., start:],
+        features=policy.typed(features),
+    )
 
 
 def by_prompt(examples: Sequence[Example]) -> list[list[int]]:
     """Indices of the examples that have a prompt in common, in the order of its first one."""
     found: dict[Hashable, list[int]] = {}
     for index, example in enumerate(examples):
-        key = (example.prompt_tokens, *map(id, example.images))
+        key = (example.prompt_tokens, *map(id, example.images))  # those of responses, too
         found.setdefault(key, []).append(index)
     return list(found.values())
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from k15.models.layouts.base import expanded_response
 from k15.types import Example, PackedBatch
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ def predicted(
 
     `ends_S` are the flat indices into B*L behind each sequence, which has `lengths` [S] tokens.
     """
+    examples = [expanded_response(policy, example) for example in examples]
     first_S = ends_S - np.array([len(example.response_tokens) for example in examples])
     device = policy.device
     return PackedBatch(

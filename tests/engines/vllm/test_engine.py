@@ -12,6 +12,7 @@ import torch
 from k15.config import ConfigError
 from k15.engines.protocol import Repetition, Request, Sampling
 from k15.engines.repetition import first_repetition
+from k15.engines.transformers import TransformersEngine
 from k15.engines.vllm.engine import VLLMEngine
 from k15.models.layouts.bucketed import Bucketed
 from k15.models.logps import response_logps
@@ -130,6 +131,36 @@ def test_nothing_that_old_weights_computed_is_used_again(engine, cache, monkeypa
         stale = run(engine, requests)
     assert differences(engine.policy, requests, stale).max() > 0.01
     update(engine)
+
+
+def test_given_responses_are_rated_as_the_trainer_does(engine) -> None:
+    """Its own greedy ones, and others; in front of it, the cache has their prompts."""
+    requests = requests_for(engine, new=9, samples=1)
+    completions = run(engine, requests)
+    examples = [
+        Example(prompt_tokens=request.tokens, response_tokens=tokens, images=request.images)
+        for request, done in zip(requests, completions, strict=True)
+        for tokens in (done.tokens, (*done.tokens[:-1], 9))
+    ]
+    found = sorted(engine.score(examples), key=lambda scored: scored.index)
+    own = sorted(TransformersEngine(engine.policy).score(examples), key=lambda each: each.index)
+    for ours, theirs in zip(found, own, strict=True):
+        assert ours.logps == pytest.approx(theirs.logps, abs=1e-4)
+        assert ours.greedy == theirs.greedy
+    assert [scored.greedy for scored in found] == [True, False] * len(requests)
+
+
+def test_requests_of_one_call_are_drawn_in_their_own_ways(text) -> None:
+    """Greedy ones in a call at another temperature are those of a greedy call."""
+    requests = requests_for(text)
+    greedy, sampled = run(text, requests), run(text, requests, Sampling(temperature=0.7, seed=3))
+    mixed = run(
+        text,
+        [r if i % 2 else replace(r, temperature=0.0) for i, r in enumerate(requests)],
+        Sampling(temperature=0.7, seed=3),
+    )
+    expected = [(sampled if i % 2 else greedy)[i].tokens for i in range(len(requests))]
+    assert [done.tokens for done in mixed] == expected
 
 
 def test_samples_of_a_prompt_share_its_blocks(text) -> None:

@@ -25,6 +25,12 @@ def test_fields_of_a_request() -> None:
     }
 
 
+def test_a_request_may_be_drawn_in_its_own_way() -> None:
+    own = Request(tokens=(4, 5), max_new_tokens=9, temperature=0.0, top_p=0.8)
+    fields = TRANSLATOR.fields(own, Sampling(temperature=0.7), 0)
+    assert (fields["temperature"], fields["top_p"]) == (0.0, 0.8)
+
+
 def test_a_seed_of_its_own_is_mixed_with_the_tokens_in_front() -> None:
     own = Request(tokens=(4, 5), max_new_tokens=9, seed=11)
     seeds = {TRANSLATOR.fields(own, Sampling(seed=s), i)["seed"] for s in (1, 2) for i in (0, 5)}

@@ -1,0 +1,146 @@
+"""Documents with drawn pictures, and nothing to download: captions, interleaved ones, questions,
+and what is to be read.
+
+    Captions      [picture] " a red circle, a blue square."
+    Interleaved   [picture] " a red circle." [picture] " a blue square." ...
+    Questions     [picture] " what is left of the blue square? a red circle."
+    Reading       [picture] " text: 25 a2 b1"           words as a task draws them, distorted
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import count
+from random import Random
+from typing import TYPE_CHECKING
+
+from k15.problems.documents.distortion import Distortion
+from k15.problems.documents.source import Item
+from k15.problems.documents.templated import MARK
+from k15.questions import Split
+from k15.tasks.base import Task
+from k15.tasks.scenes import COLOURS, RELATIONS, SHAPES, Scene, counted, drawn, scene
+from k15.types import Document
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class Drawn(ABC):
+    """Endless scenes of `rows` x `columns` cells, `cell` pixels wide, with up to `most` shapes.
+
+    Pictures go through `distortion`. What is held out are other scenes.
+    """
+
+    name: str
+    words: tuple[str, ...] = (
+        " a", " no", " the", " what is", " how many", " shapes", ",", ".", "?",
+        *(f" {word}" for word in (*COLOURS, *SHAPES, *RELATIONS)),
+        *(f" {number}" for number in range(10)),
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        rows: int = 2,
+        columns: int = 8,
+        cell: int = 14,
+        most: int = 3,
+        distortion: Distortion | None = None,
+    ) -> None:
+        self.rows, self.columns, self.cell, self.most = rows, columns, cell, most
+        self.distortion = distortion
+
+    @abstractmethod
+    def document(self, id: str, rng: Random) -> Document:
+        """One document."""
+
+    def read(
+        self, first: int = 0, split: Split = "train", turn: int = 0
+    ) -> Iterator[tuple[int, Item]]:
+        """As `DocumentSource.read`; documents do not end."""
+        for number in count(first):
+            id = f"{self.name}-{split}-{number}"
+            yield number, self.document(id, Random(id))
+
+    def pictured(self, rng: Random) -> tuple[Scene, Image]:
+        """A scene and its picture."""
+        made = scene(rng, self.rows, self.columns, self.most)
+        picture = drawn(made, rng, self.cell)
+        return made, picture if self.distortion is None else self.distortion(picture, rng)
+
+
+class Captions(Drawn):
+    """What there is, in reading order; of two things in a line, how one lies to the other."""
+
+    name = "captions"
+
+    def document(self, id: str, rng: Random) -> Document:
+        """As `Drawn.document`."""
+        made, picture = self.pictured(rng)
+        return Document(id=id, parts=(None, caption(made, rng)), images=(picture,))
+
+
+class Interleaved(Drawn):
+    """Several pictures, each with its caption behind it."""
+
+    name = "interleaved"
+
+    def document(self, id: str, rng: Random) -> Document:
+        """As `Drawn.document`; two to four pictures."""
+        shown = [self.pictured(rng) for _ in range(rng.randint(2, 4))]
+        parts = [part for made, _ in shown for part in (None, caption(made, rng))]
+        return Document(id=id, parts=tuple(parts), images=tuple(image for _, image in shown))
+
+
+class Questions(Drawn):
+    """A question about a scene with its answer: of a relation, a number or a colour."""
+
+    name = "questions"
+
+    def document(self, id: str, rng: Random) -> Document:
+        """As `Drawn.document`."""
+        made, picture = self.pictured(rng)
+        return Document(id=id, parts=(None, question(made, rng)), images=(picture,))
+
+
+class Reading:
+    """Words as a task draws its questions (`Task.draw`), read in order."""
+
+    def __init__(self, task: Task, *, distortion: Distortion | None = None) -> None:
+        self.task = task
+        self.words = (*task.words, MARK) if task.words else ()
+        self.distortion = distortion
+
+    def read(
+        self, first: int = 0, split: Split = "train", turn: int = 0
+    ) -> Iterator[tuple[int, Item]]:
+        """As `DocumentSource.read`; documents do not end."""
+        for number in count(first):
+            problem, rng = self.task.asked(number, split)
+            picture, words = self.task.draw(problem, rng)
+            if self.distortion is not None:
+                picture = self.distortion(picture, rng)
+            text = MARK + "".join(words[patch] for patch in sorted(words))
+            yield number, Document(id=f"{problem.id}-read", parts=(None, text), images=(picture,))
+
+
+def caption(made: Scene, rng: Random) -> str:
+    """A sentence about a scene."""
+    one, other = rng.sample(made.things, 2) if len(made.things) > 1 else (made.things[0],) * 2
+    if (relation := made.relation(one, other)) and one != other and rng.random() < 0.5:
+        return f" a {one.name} {relation} a {other.name}."
+    return ",".join(f" a {thing.name}" for thing in made.things) + "."
+
+
+def question(made: Scene, rng: Random) -> str:
+    """A question with its answer."""
+    one, other = rng.sample(made.things, 2) if len(made.things) > 1 else (made.things[0],) * 2
+    relation = made.relation(one, other)
+    if relation and one != other and rng.random() < 0.5:
+        clear = [t for t in made.things if made.relation(t, other) == relation and t != other]
+        if len(clear) == 1:
+            return f" what is {relation} the {other.name}? a {one.name}."
+    colour = rng.choice([*COLOURS])
+    return f" how many {colour} shapes? {counted(made.things, colour)}."

@@ -1,0 +1,68 @@
+"""A checkpoint of spread weights is gone on with by as many ranks, by others, and the other way."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from k15.datamodules.demonstrations import DemonstrationData
+from k15.models.tiny import tiny_policy
+from k15.modules.language import LanguageModule
+from k15.problems.sources import TaskSource
+from k15.runs.checkpoint_callback import Checkpoints
+from k15.runs.checkpoint_io import SealedCheckpoints
+from k15.sharding.strategy import ShardedStrategy
+from k15.tasks.make24 import Make24
+from tests.closeness import close
+from tests.two_ranks import on_two, trained
+
+TASK = Make24(levels=(1, 2))
+FIRST = "epoch=00000.ckpt"
+
+
+def sft(folder: Path, of: Path | None = None, **settings: Any) -> dict[str, Tensor]:
+    """The weights after two epochs, the first of them that of another run, if it is given."""
+    torch.manual_seed(0)
+    policy = tiny_policy(words=TASK.words, hidden_size=32, layers=1)
+    module = LanguageModule(policy, learning_rate=1e-2)
+    data = DemonstrationData(
+        policy=policy,
+        source=TaskSource(TASK, held_out_problems=20),
+        tokens=160,
+        tokens_per_batch=80,
+        held_out_examples=3,
+    )
+    saving = Checkpoints(str(folder))
+    fit = {"ckpt_path": None if of is None else of / FIRST}
+    settings |= {"enable_checkpointing": True, "plugins": SealedCheckpoints(), "max_epochs": 2}
+    return trained(module, data, fit, saving, **settings)["weights"]
+
+
+def on_both(folder: Path) -> dict[str, dict[str, Tensor]]:
+    """By the way the second epoch is trained, and the first one."""
+
+    def fsdp2(name: str, of: str | None = None) -> dict[str, Tensor]:
+        origin = None if of is None else folder / of
+        return sft(folder / name, origin, strategy=ShardedStrategy())
+
+    return {
+        "spread": fsdp2("spread"),
+        "whole": sft(folder / "whole"),
+        "spread, then spread": fsdp2("a", "spread"),
+        "spread, then whole": sft(folder / "b", folder / "spread"),
+        "whole, then spread": fsdp2("c", "whole"),
+        "one, then spread": fsdp2("d", "one"),
+    }
+
+
+def test_two_ranks_or_one_go_on_with_what_the_others_saved(tmp_path: Path) -> None:
+    expected = sft(tmp_path / "one")
+    first, second = on_two(on_both, tmp_path)
+    first["spread, then one"] = sft(tmp_path / "e", tmp_path / "spread")
+    for name, weight in expected.items():
+        assert torch.equal(first["spread, then spread"][name], first["spread"][name])
+        for found in first.values():
+            close(found[name], weight, 1e-4)
+        for how, found in second.items():
+            assert torch.equal(found[name], first[how][name])
