@@ -59,7 +59,7 @@ class Fig7(Figure):
         )
         base = Run(
             name="fig7-pretrain",
-            words=("stage=pretrain", *task, "demonstrations.waste=[0.0,0.5]", CHECKS),
+            words=("stage=pretrain", *task, f"demonstrations.waste={WASTE}", CHECKS),
             starts={"start_from": before[-1].name},
             seed=0,
         )
