@@ -42,7 +42,7 @@ class Counting(PicturedTask):
         """Things in random cells; of what is asked there is mostly some."""
         colours = rng.sample(list(COLOURS), COLOURED[level])
         number = rng.randint(2, MOST[level])
-        cells = rng.sample(list(product(range(SIDE), repeat=2)), number)
+        cells = rng.sample(list(product(range(SIDE), range(SIDE))), number)
         things = [f" {rng.choice(colours)} {rng.choice(SHAPES)}" for _ in cells]
         places = dict(sorted(zip(cells, things, strict=True)))
         if level == 5:

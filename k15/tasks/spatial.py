@@ -47,7 +47,7 @@ class SpatialRelations(PicturedTask):
         """Drawn until the question has one answer."""
         while True:
             things = rng.sample(THINGS, COUNTS[level])
-            cells = rng.sample(list(product(range(SIDE), repeat=2)), len(things))
+            cells = rng.sample(list(product(range(SIDE), range(SIDE))), len(things))
             places = dict(zip(things, cells, strict=True))
             if level == 5 and (answer := nearest(things[0], places)):
                 question, seen = f"{NEAREST}{things[0]}{NEAREST_END}", things
