@@ -65,11 +65,11 @@ Row = tuple[list[int], list[int], list[int]]
 """Tokens, labels and positions."""
 
 
-def examples_of(policy: Policy, file: Path, longest: int) -> list[Example]:
-    """Those that fit into a sequence."""
-    rows = [json.loads(line) for line in file.read_text().splitlines()]
+def examples_of(policy: Policy, file: Path, longest: int, most: int) -> list[Example]:
+    """Of so many rows those that fit into a sequence."""
+    lines = Random(0).sample(file.read_text().splitlines(), most)
     found = []
-    for row in rows:
+    for row in map(json.loads, lines):
         prompt = policy.tokenizer(f"{row['question']}\n")["input_ids"]
         response = policy.encode_response(row["answer"])
         if len(prompt) + len(response) <= longest:
@@ -79,11 +79,10 @@ def examples_of(policy: Policy, file: Path, longest: int) -> list[Example]:
 
 def batches_of(examples: Sequence[Example], options: Any) -> list[list[Pack]]:
     """Of packs; first those that no ratio is taken of."""
-    chosen = Random(0).sample(examples, min(len(examples), 40 * options.steps * options.packs))
-    lengths = [len(e.prompt_tokens) + len(e.response_tokens) for e in chosen]
+    lengths = [len(e.prompt_tokens) + len(e.response_tokens) for e in examples]
     packs = [
         Pack(
-            examples=tuple(chosen[i] for i in members),
+            examples=tuple(examples[i] for i in members),
             lengths=tuple(lengths[i] for i in members),
             names=tuple(map(str, members)),
             capacity=options.tokens,
@@ -267,5 +266,6 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     for name, policy in models(options):
-        found = examples_of(policy, Path(options.data), options.tokens)
+        most = 16 * (options.steps + options.warm) * options.packs
+        found = examples_of(policy, Path(options.data), options.tokens, most)
         report(name, run(policy, batches_of(found, options), options), options)

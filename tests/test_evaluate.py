@@ -170,18 +170,25 @@ def test_a_killed_run_ends_as_an_undisturbed_one(model, tmp_path):
 
 
 @pytest.mark.slow
-def test_two_processes_share_the_work(model, tmp_path):
-    words = [f"model.path={model}", "benchmark.limit=9", "fabric.devices=2", f"run_dir={tmp_path}"]
-    done = subprocess.run(
-        [sys.executable, "evaluate.py", *words],
-        cwd=ROOT,
-        env=ENVIRONMENT,
-        timeout=200,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    counts = [len(lines(tmp_path / f"samples-{rank}.jsonl")) for rank in (0, 1)]
-    assert counts == [5, 4]
-    (score,) = json.loads((tmp_path / "results.json").read_text())["scores"]
-    assert score["problems"] == 9
+@pytest.mark.timeout(900)
+def test_two_processes_share_the_work_and_find_what_one_finds(model, tmp_path):
+    found = {}
+    for ranks in (1, 2):
+        folder = tmp_path / str(ranks)
+        words = [f"model.path={model}", "benchmark.limit=9", f"fabric.devices={ranks}"]
+        done = subprocess.run(
+            [sys.executable, "evaluate.py", *words, f"run_dir={folder}", "report=false"],
+            cwd=ROOT,
+            env=ENVIRONMENT,
+            timeout=400,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        parts = [lines(file) for file in sorted(folder.glob("samples*.jsonl"))]
+        assert [len(part) for part in parts] == {1: [9], 2: [5, 4]}[ranks]
+        (score,) = json.loads((folder / "results.json").read_text())["scores"]
+        assert score["problems"] == 9
+        samples = sorted((row for part in parts for row in part), key=lambda row: row["id"])
+        found[ranks] = samples, score["metrics"]
+    assert found[1] == found[2]

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from k15.config.errors import ConfigError
 from k15.folders import write_text
 from k15.models.policy import Policy
+from k15.models.sharded import is_sharded
 from k15.types import StepsWithinBatch
 
 MARK = "weight_average.json"
@@ -29,7 +30,8 @@ class WeightAverage(Callback):
     what a `decay` of 0.999 adds, and copies what is frozen beside an adapter.
 
     Stands behind `k15.callbacks.export` in the configuration. Raises ConfigError in RL, whose
-    rollouts are sampled from the weights that are trained, and for a decay that cannot be.
+    rollouts are sampled from the weights that are trained, for weights that are spread over ranks,
+    and for a decay that cannot be.
     """
 
     def __init__(self, policy: Policy, run_dir: str, decay: float = 0.999) -> None:
@@ -47,6 +49,8 @@ class WeightAverage(Callback):
         """It begins as the weights are, or as the checkpoint has it."""
         if isinstance(pl_module, StepsWithinBatch):
             raise ConfigError("callbacks.average: RL samples from what it trains; set it to null")
+        if is_sharded(self.model):
+            raise ConfigError("callbacks.average: not with trainer=fsdp2; set it to null")
         here = {name: p.detach().float().clone() for name, p in self.weights().items()}
         self.average = {name: self.average.get(name, w).to(w) for name, w in here.items()}
 

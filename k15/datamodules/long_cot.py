@@ -198,7 +198,7 @@ class LongCotData(DemonstrationData):
                 raise ConfigError(
                     f"no trace is right: {figures}; take a better model or easier problems, ask "
                     "more often (traces.drawing.samples_per_problem), or let answers be longer "
-                    "(traces.drawing.max_response_tokens)"
+                    "(data.max_response_tokens)"
                 )
         report["right"] = self._shares(asked, there)
         self.run_dir.mkdir(parents=True, exist_ok=True)

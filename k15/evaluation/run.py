@@ -33,6 +33,7 @@ def evaluate(config: DictConfig) -> str:
     """
     quiet()
     torch.set_num_threads(config.threads)
+    torch.manual_seed(config.seed)  # fresh weights are the same on all ranks
     parts = Parts(config)
     fabric = parts.build(config.fabric)
     fabric.launch()

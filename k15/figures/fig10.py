@@ -1,8 +1,9 @@
 """Fig. 10: mirror descent against ReST, which learns from right answers alone.
 
 Chains of 8 to 10 steps in free order: 8! answers and more are right. One step in fifty is wrong, so
-that most samples are right, each of them in another order. Fitting to these follows the luck of the
-order; where the mean reward is taken off, the few wrong ones say what to avoid.
+that most samples are right, each of them in another order. What is expected: fitting to these
+follows the luck of the order, while with the mean reward taken off the few wrong ones say what to
+avoid.
 """
 
 from __future__ import annotations

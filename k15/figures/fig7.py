@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 LEVELS = (6, 7, 8, 9, 10)
 ERROR, WASTE = 0.1, 0.5
 ITERATIONS, SHORTENING = 10, 10
+CHECKS = "datamodule.tokens=200000"
+"""Of pretraining, in which idle checks are seen for the first time."""
 LIMIT = 32
 """Most tokens of a response in long2short RL; ten steps and the end are 21."""
 ALL = {
@@ -55,7 +57,13 @@ class Fig7(Figure):
             "learning_rates.rl=4.0e-4",
             "callbacks.balance=null",
         )
-        manner = (f"demonstrations.error={ERROR}", "datamodule.tokens=50000")
+        base = Run(
+            name="fig7-pretrain",
+            words=("stage=pretrain", *task, f"demonstrations.waste={WASTE}", CHECKS),
+            starts={"start_from": before[-1].name},
+            seed=0,
+        )
+        manner = (f"demonstrations.error={ERROR}",)
         leash = (
             f"datamodule.plan.max_response_tokens={LIMIT}",
             f"trainer.max_epochs={SHORTENING}",
@@ -63,8 +71,9 @@ class Fig7(Figure):
         )
         return (
             *before,
-            taught("fig7-sft", task, before[-1], *manner, f"demonstrations.waste={WASTE}"),
-            taught("fig7-short", task, before[-1], *manner),
+            base,
+            taught("fig7-sft", task, base, *manner, f"demonstrations.waste={WASTE}"),
+            taught("fig7-short", task, base, *manner),
             Run(
                 name=LONG,
                 words=("stage=rl", *task, *rl, f"trainer.max_epochs={ITERATIONS}"),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from k15.callbacks.memory import resident
 from k15.config.errors import ConfigError
 from k15.models.layouts.base import Layout
 from k15.plan import calibrate
@@ -39,6 +40,10 @@ class Prediction:
     micro_batch: str
     costs: Costs | None
     iteration: Iteration | None
+    rehearsed: float | None = None
+    """Bytes that this process grew by while it measured its speed: what the allocator and libraries
+    keep on a CPU is in it.
+    """
 
     @property
     def fits(self) -> bool | None:
@@ -50,7 +55,9 @@ def predict(subject: Subject, *, with_time: bool = True) -> Prediction:
     """Memory, and the time where that is asked for."""
     layout = subject.layout()
     examples = subject.largest(layout)
+    before = resident()
     costs = costs_of(subject, layout, examples) if with_time else None
+    grown = resident() - before
     return Prediction(
         stage=subject.config.choices.stage,
         model=subject.options.choices.shape or subject.config.model.get("path") or "built in",
@@ -64,6 +71,7 @@ def predict(subject: Subject, *, with_time: bool = True) -> Prediction:
         micro_batch=f"{few_words(examples)}, {layout.name}",
         costs=costs,
         iteration=None if costs is None else iteration(subject, costs, layout),
+        rehearsed=grown if with_time and subject.device.measured else None,
     )
 
 

@@ -69,6 +69,8 @@ def memory_lines(found: Prediction) -> Iterator[str]:
     if found.available is not None:
         says = "fits into" if found.fits else "DOES NOT FIT into"
         yield f"{says} {found.available / GIB:,.1f} GiB ({found.device.name}, without the margin)"
+    if found.rehearsed is not None:
+        yield f"grew by {found.rehearsed / GIB:.3f} GiB while it measured its speed, all counted"
     yield f"most while {found.memory.fullest}: {most}; less with {LOWER.get(most, 'other sizes')}"
 
 
@@ -121,6 +123,7 @@ def values(found: Prediction) -> dict[str, Any]:
         "device": asdict(found.device),
         "placement": asdict(found.placement),
         "memory_bytes": {**found.memory.phases, "peak": found.memory.peak},
+        "rehearsed_bytes": found.rehearsed,
         "available_bytes": found.available,
         "fits": found.fits,
         "lengths": found.lengths,

@@ -97,7 +97,7 @@ class Prompted(Traces):
 
     def why_not_asked(self, problem: Problem) -> str | None:
         """It does not fit into the context, or its words are not the model's."""
-        setting = "traces.drawing.max_response_tokens"
+        setting = "data.max_response_tokens"
         if reason := why_not_asked(self.policy, problem, self.drawing, setting):
             return reason
         if self.policy.tokenizer.pad_token_id in self.policy.encode(problem):

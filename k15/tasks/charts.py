@@ -38,8 +38,8 @@ class Charts(PicturedTask):
         colours = [f"{space}{colour}" for colour in COLOURS for space in (" ", "")]
         phrases: tuple[str, ...]
         phrases = (BARS, LINE, PIE, COMMA, STOP, MINUS, EQUALS, END, HIGH, HIGH_END, POINT)
-        phrases = (*phrases, POINT_END, SHARE, HIGHER, THAN, HIGHEST)
-        return (*FRAME, *phrases, *colours, *numbers(STEPS))
+        more = (POINT_END, SHARE, HIGHER, THAN, HIGHEST)
+        return (*FRAME, *phrases, *more, *colours, *numbers(STEPS))
 
     def scene(self, rng: Random, level: int) -> Scene:
         """A chart of the level's kind."""

@@ -38,10 +38,10 @@ class Geometry(PicturedTask):
         """Figures, signs, numbers to 64 and angles to 360."""
         phrases: tuple[str, ...]
         phrases = (LINE, RECTANGLE, TRIANGLE, RAYS, A, FROM, TO, AT, AND, COMMA, TIMES, PLUS, MINUS)
-        phrases = (*phrases, HALF, EQUALS, STOP, LENGTH, AREA, PERIMETER, ANGLE)
+        more = (HALF, EQUALS, STOP, LENGTH, AREA, PERIMETER, ANGLE)
         colours = (f" {colour}" for colour in COLOURS)
         angles = [f"{space}{n}" for n in range(0, 360, STEP) for space in (" ", "") if n > SIDE**2]
-        return (*FRAME, *phrases, *colours, *numbers(SIDE**2), *angles)
+        return (*FRAME, *phrases, *more, *colours, *numbers(SIDE**2), *angles)
 
     def scene(self, rng: Random, level: int) -> Scene:
         """A figure somewhere on the grid."""

@@ -10,7 +10,7 @@ from lightning.pytorch import Callback
 
 from k15.callbacks.finite import StopWhenNotFinite, names
 from k15.config import ConfigError
-from k15.types import Example
+from k15.types import Example, Pack
 
 
 class Poison(Callback):
@@ -108,3 +108,12 @@ def test_demonstrations_are_named_by_their_prompts(make_policy) -> None:
     prompt = policy.tokenizer("+a 25", add_special_tokens=False)["input_ids"]
     example = Example(prompt_tokens=tuple(prompt), response_tokens=(1,))
     assert names([example], policy) == ["+a 25"]
+
+
+def test_documents_of_a_pack_are_named(make_policy) -> None:
+    policy = make_policy()
+    one = Example(prompt_tokens=(8,), response_tokens=(9,))
+    pack = Pack(examples=(one,), lengths=(2,), names=("web/17", "web/3#2"), capacity=8)
+    assert names([pack], policy) == ["web/17", "web/3#2"]
+    unnamed = Pack(examples=(one, one), lengths=(2, 2), names=(), capacity=8)
+    assert names([unnamed], policy) == [policy.decode((8,))] * 2

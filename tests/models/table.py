@@ -197,11 +197,13 @@ problem. SmolVLM's processor needs `pip install num2words`.
 
 ## Families
 
-`python train.py stage=rl model=qwen3_vl start_from=null trainer=gpu` chooses a model by name (`configs/model/`); the larger and
-smaller ones of a family are other values of `model.path`. Each goes tiny, with random weights of the same class, through an
-iteration of RL with the engine's own responses and through SFT to the end: all its parts move, a saved folder loads as the same
-class and gives the same log-probabilities (`tests/modules/test_families.py`). That its forward pass is transformers' own is in
-the tables above. No real weights of these were run, but for SmolLM2 ([rl.md](rl.md)).
+`python train.py stage=rl model=qwen3_vl start_from=null trainer=gpu` chooses a model by name
+(`configs/model/`); the larger and smaller ones of a family are other values of `model.path`. Each
+goes tiny, with random weights of the same class, through an iteration of RL with the engine's own
+responses and through SFT to the end: all its parts move, a saved folder loads as the same class and
+gives the same log-probabilities (`tests/modules/test_families.py`). That its forward pass is
+transformers' own is in the tables above. No real weights of these were run, but for SmolLM2
+([rl.md](rl.md)).
 
 | `model=` | class of transformers | what is special |
 |---|---|---|
@@ -210,14 +212,16 @@ the tables above. No real weights of these were run, but for SmolLM2 ([rl.md](rl
 | `qwen3_vl` | Qwen3VL; Qwen3VLMoe is tested, too | the tower's features enter several layers |
 | `llava`, `llava_next`, `llava_onevision` | Llava, LlavaNext, LlavaOnevision | tiles |
 | `internvl` | InternVL, of the folders that end in -hf | tiles |
-| `deepseek_v3` | DeepseekV3 | latent attention (MLA), shared and routed experts of the best groups |
+| `deepseek_v3` | DeepseekV3 | latent attention (MLA), shared experts, groups of routed ones |
 | `kimi_k25` | Kimi_K25 | MoonViT before a DeepseekV3 |
 
-Routing is compared with DeepSeek-V3's rule written down again: affinities, the bias, the two best of each group, experts of the
-chosen groups alone (`tests/models/test_experts.py`). How even the experts' load is, and the bias that evens it out:
+Routing is compared with DeepSeek-V3's rule written down again: affinities, the bias, the two best
+of each group, experts of the chosen groups alone (`tests/models/test_experts.py`). How even the
+experts' load is, and the bias that evens it out:
 [optimisation.md](optimisation.md#mixtures-of-experts).
 
-The hub has DeepSeek-V3 in 8 bits and Kimi K2.5 with experts in 4: `model.path` wants a folder in bfloat16.
+The hub has DeepSeek-V3 in 8 bits and Kimi K2.5 with experts in 4: `model.path` wants a folder in
+bfloat16.
 """
 
 

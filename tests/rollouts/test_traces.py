@@ -65,7 +65,7 @@ def test_a_model_that_lacks_the_words_or_the_room_is_not_asked() -> None:
     assert plain.why_not_asked(problem) is None
     long = Prompted(by, ScriptedEngine({}), SOURCE, drawing=Drawing(max_response_tokens=159))
     reason = long.why_not_asked(problem)
-    assert reason is not None and "traces.drawing.max_response_tokens=159 exceed" in reason
+    assert reason is not None and "data.max_response_tokens=159 exceed" in reason
 
 
 def test_a_teacher_writes_with_its_own_tokens_and_is_closed(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ class Patience:
     """For a server to start, or for one that is given to be reached at all."""
     answer: float = 30.0
     """For any answer: a server that gives none hangs, and is killed and replaced."""
-    token: float = 600.0
+    stall: float = 600.0
     """For the next token of a server that has requests."""
     load: float = 600.0
     """For a server to take weights."""
@@ -42,7 +42,7 @@ class Patience:
     """
 
     def __post_init__(self) -> None:
-        for name in ("start", "answer", "token", "load"):
+        for name in ("start", "answer", "stall", "load"):
             if getattr(self, name) <= 0:
                 raise ValueError(f"patience.{name}={getattr(self, name)}: must be above 0")
         if self.restarts < 0:

@@ -200,8 +200,8 @@ class Member(threading.Thread):
                 del self.tickets[int(number)]
                 self._finished(call, ticket, finish, stop)
         silent = time.monotonic() - self._moved
-        if self.tickets and silent > self.fleet.patience.token:
-            raise Lost(f"no token for {silent:.0f} s (engine.patience.token)")
+        if self.tickets and silent > self.fleet.patience.stall:
+            raise Lost(f"no token for {silent:.0f} s (engine.patience.stall)")
 
     def _finished(self, call: Call, ticket: Ticket, finish: str, stop: bool) -> None:
         """By the server's word. Nobody has asked for less than all, unless there was a stop."""

@@ -83,7 +83,8 @@ class Process:
                 raise Lost(f"it did not start within {seconds:g} s (engine.start_seconds)")
         line = self._process.stdout.readline()
         if not line:
-            self._process.wait(GRACE)
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(GRACE)  # for the end of its log
             raise Lost("it ended while it started")
         told = json.loads(line)
         if "error" in told:

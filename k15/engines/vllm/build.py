@@ -98,7 +98,11 @@ def for_platform(on_cpu: bool) -> dict[str, Any]:
 
 
 def number_type(policy: Policy) -> torch.dtype:
-    """That of training: of its autocast, or of the weights."""
+    """That of training: of its autocast, or of the weights. (A policy without weights is in another
+    process, which has been told the number type among its options.)
+    """
+    if policy.device.type == "meta":
+        return policy.model.dtype
     with policy.computing():
         return computed_in(torch.empty(0, device=policy.device, dtype=policy.model.dtype))
 

@@ -82,6 +82,19 @@ class Captions(Drawn):
         return Document(id=id, parts=(None, caption(made, rng)), images=(picture,))
 
 
+class Descriptions(Drawn):
+    """Captions without their pictures: what a language model has to know before it can be shown
+    any.
+    """
+
+    name = "descriptions"
+
+    def document(self, id: str, rng: Random) -> Document:
+        """As `Drawn.document`."""
+        made = scene(rng, self.rows, self.columns, self.most)
+        return Document(id=id, parts=(caption(made, rng),))
+
+
 class Interleaved(Drawn):
     """Several pictures, each with its caption behind it."""
 

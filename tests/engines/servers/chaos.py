@@ -5,19 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from lightning.pytorch import Callback
-from torch import Tensor
 
-from k15.engines.protocol import Completion, Request, Sampling
 from k15.engines.servers.engine import ServedEngine
-from k15.engines.vllm.servers import VLLMServers
 
 
 class Killer:
@@ -65,24 +60,6 @@ class Chaotic(ServedEngine):
         super().close()
 
 
-class ChaoticVLLM(VLLMServers):
-    """Of vLLM, greedy: a response depends on its prompt and the weights alone."""
-
-    def __init__(self, policy: Any, *, kills: int, stops: int, seconds: float, file: str, **rest):
-        super().__init__(policy, **rest)
-        self.killer = Killer(self, kills, stops, seconds, file)
-
-    def generate(
-        self, requests: Iterable[Request | None], sampling: Sampling
-    ) -> Iterator[Completion]:
-        return super().generate(requests, replace(sampling, temperature=0.0))
-
-    def close(self) -> None:
-        if hasattr(self, "killer"):
-            self.killer.end()
-        super().close()
-
-
 class Trained(Callback):
     """Writes the numbers of the groups of every iteration."""
 
@@ -92,8 +69,3 @@ class Trained(Callback):
     def on_train_batch_start(self, trainer: Any, module: Any, batch: Any, index: int) -> None:
         with self.file.open("a") as file:
             print(*(group.number for group in batch.groups), file=file)
-
-
-def uncentered(reward_PG: Tensor) -> Tensor:
-    """[P, G] rewards as advantages: greedy samples of a problem are equal, and still teach."""
-    return reward_PG

@@ -24,7 +24,7 @@ from tests.engines.servers.steady import checksum, whole
 
 STEADY = "tests.engines.servers.steady.Steady"
 SAMPLING = Sampling()
-SOON = Patience(start=120, answer=2, token=3, load=20, restarts=3)
+SOON = Patience(start=120, answer=2, stall=3, load=20, restarts=3)
 
 
 @pytest.fixture(scope="module")

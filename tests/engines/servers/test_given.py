@@ -25,7 +25,7 @@ from tests.engines.servers.hosting import hosted
 from tests.engines.servers.steady import Steady, checksum
 from tests.engines.servers.test_engine import STEADY, requests_for, run, send, whole_ones
 
-SOON = Patience(start=5, answer=2, token=3, load=20, restarts=3)
+SOON = Patience(start=5, answer=2, stall=3, load=20, restarts=3)
 
 
 @pytest.fixture(scope="module")

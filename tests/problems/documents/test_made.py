@@ -11,7 +11,7 @@ import pytest
 from k15.models.tiny import byte_tokenizer, word_tokenizer
 from k15.problems.documents.distortion import Distortion
 from k15.problems.documents.needles import Needles
-from k15.problems.documents.pictured import Captions, Interleaved, Questions, Reading
+from k15.problems.documents.pictured import Captions, Descriptions, Interleaved, Questions, Reading
 from k15.problems.documents.source import Demonstration
 from k15.problems.documents.templated import MARK, Facts, Quotes
 from k15.problems.documents.worked import Demonstrations, WorkedProblems
@@ -26,6 +26,7 @@ MADE = {
     "facts": Facts(),
     "quotes": Quotes(TASK),
     "captions": Captions(),
+    "descriptions": Descriptions(),
     "interleaved": Interleaved(),
     "questions": Questions(),
     "reading": Reading(TASK),
