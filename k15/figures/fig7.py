@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LEVELS = (6, 7, 8, 9, 10)
 ERROR, WASTE = 0.1, 0.5
-ITERATIONS, SHORTENING = 10, 10
+ITERATIONS, SHORTENING = 24, 12
 CHECKS = "datamodule.tokens=200000"
 """Of pretraining, in which idle checks are seen for the first time."""
 LIMIT = 32
