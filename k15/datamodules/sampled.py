@@ -174,7 +174,7 @@ class SampledData(ResumableData, Generic[Item]):
         raise ConfigError(
             f"no problem's samples teach anything: {report}; start from a better model, draw more "
             "(datamodule.drawing.samples_per_problem), or let answers be longer "
-            "(datamodule.drawing.max_response_tokens)"
+            "(data.max_response_tokens)"
         )
 
     def train_dataloader(self) -> DataLoader:
@@ -205,7 +205,7 @@ class SampledData(ResumableData, Generic[Item]):
         return mark_of(problem, self.policy.encode(problem))
 
     def _can_be_used(self, problem: Problem) -> bool:
-        setting = "datamodule.drawing.max_response_tokens"
+        setting = "data.max_response_tokens"
         reason = self.scorer.refusals([problem]).get(problem.id) or why_not_asked(
             self.policy, problem, self.drawing, setting
         )
