@@ -8,16 +8,11 @@ import pytest
 from k15.plan.__main__ import divided, main
 
 SMALL = ["stage=rl", "device=h200", "iterations=1", "first_iterations=0"]
-SHAPE = [
-    "shape.model_type=llama",
-    "shape.vocab_size=1000",
-    "shape.hidden_size=64",
-    "shape.num_hidden_layers=2",
-    "shape.num_attention_heads=4",
-    "shape.num_key_value_heads=2",
-    "shape.intermediate_size=96",
-    "shape.max_position_embeddings=4096",
-]
+SHAPE = (
+    "shape={model_type: llama, vocab_size: 1000, hidden_size: 64, num_hidden_layers: 2, "
+    "num_attention_heads: 4, num_key_value_heads: 2, intermediate_size: 96, "
+    "max_position_embeddings: 4096}"
+)
 
 
 def printed(capsys, *words: str) -> str:
@@ -43,15 +38,15 @@ def test_a_table_and_its_figures(capsys) -> None:
 
 
 def test_a_model_that_is_not_there_and_does_not_fit(capsys) -> None:
-    """4 weights of 32 billion: 16 bytes each; a device of a hundredth of a GiB."""
-    text = printed(capsys, *SMALL, *SHAPE, "device.memory_gib=0.001", "--memory")
+    """Its weights alone are 0.0007 GiB in float32, with AdamW 0.0028; the device has 0.001."""
+    text = printed(capsys, *SMALL, SHAPE, "device.memory_gib=0.001", "--memory")
     assert "DOES NOT FIT" in text and "seconds" not in text
 
 
 def test_more_devices_hold_less_each(capsys) -> None:
     words = [
         *SMALL,
-        *SHAPE,
+        SHAPE,
         "trainer=ddp",
         "trainer.devices=4",
         "engine=vllm",
