@@ -44,7 +44,8 @@ from k15.engines.transformers import TransformersEngine
 from k15.losses.advantages import mean_baseline, standardized
 from k15.losses.mirror_descent import mirror_descent
 from k15.losses.policy_gradient import grpo
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.rl import RLModule
 from k15.problems.sources import TaskSource

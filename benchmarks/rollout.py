@@ -44,7 +44,8 @@ from transformers import logging as transformers_logging
 from k15.engines.protocol import Request, Sampling
 from k15.engines.transformers import TransformersEngine
 from k15.engines.vllm.engine import VLLMEngine
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 

@@ -51,7 +51,8 @@ from k15.callbacks.experts import ExpertLoad
 from k15.callbacks.finite import StopWhenNotFinite
 from k15.callbacks.memory import Memory
 from k15.models.layouts.packed import end_to_end
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
 from k15.types import Example, Pack

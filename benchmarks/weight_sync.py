@@ -32,7 +32,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from k15.engines.protocol import RolloutEngine
 from k15.engines.vllm.engine import VLLMEngine
 from k15.engines.vllm.servers import VLLMServers
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.weights.full import full_weights

@@ -31,7 +31,8 @@ def read_policy(folder: str, weightless: bool) -> Policy:
     import torch
     import transformers
 
-    from k15.models.policy import Policy, load_processor
+    from k15.models.loading import load_processor
+    from k15.models.policy import Policy
 
     config = transformers.AutoConfig.from_pretrained(folder)
     kind: Any = getattr(transformers, config.architectures[0])

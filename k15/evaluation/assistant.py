@@ -9,7 +9,8 @@ from functools import cached_property
 
 from k15.engines.protocol import Request, RolloutEngine, Sampling
 from k15.engines.transformers import TransformersEngine
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 from k15.types import Problem
 
 

@@ -14,7 +14,7 @@ import torch
 from k15.engines.protocol import Request, RolloutEngine, Sampling
 from k15.graders.base import GraderFailure, Verdict
 from k15.models.layouts.bucketed import side_by_side
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 from k15.models.value_head import load_value_policy, scores
 from k15.tasks.judging import judging_problem, read_verdict
 

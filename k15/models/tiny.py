@@ -22,7 +22,8 @@ from transformers import (
     Qwen3VLVideoProcessor,
 )
 
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 
 PAD, EOS, IMAGE = "<pad>", "<eos>", "<|image_pad|>"
 VISION_START, VISION_END = "<|vision_start|>", "<|vision_end|>"

@@ -17,7 +17,8 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
 
-from k15.models.policy import Policy, load_processor
+from k15.models.loading import load_processor
+from k15.models.policy import Policy
 
 HEADS = ("score", "classifier")  # transformers' names for the last layer
 

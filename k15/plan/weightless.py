@@ -17,9 +17,10 @@ from k15.config import Parts
 from k15.config.errors import ConfigError, one_line
 from k15.learning_rates import rates_by_part
 from k15.models.compiled import prepare_layers
+from k15.models.loading import refused
 from k15.models.norms import write_out_norms
 from k15.models.parts import check_parts, freeze_all_but
-from k15.models.policy import Policy, refused
+from k15.models.policy import Policy
 
 DIVIDED = ("num_attention_heads", "num_key_value_heads", "intermediate_size")
 """What tensor parallel devices share of each layer."""

@@ -21,7 +21,8 @@ from k15.config.errors import ConfigError
 from k15.engines.protocol import RolloutEngine
 from k15.engines.sync import sync
 from k15.engines.transformers import TransformersEngine
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 from k15.problems.sources import DemonstratedSource, NoDemonstration, ProblemSource, Response
 from k15.questions import Split
 from k15.rollouts.drawing import Drawing, drawn, why_not_asked

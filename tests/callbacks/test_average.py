@@ -10,7 +10,8 @@ from lightning.pytorch import Callback, Trainer
 from k15.callbacks.average import WeightAverage
 from k15.callbacks.export import Export
 from k15.config import ConfigError
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
 from k15.types import Example

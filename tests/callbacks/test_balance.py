@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from k15.callbacks.balance import Balance, Point, balanced
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 
 
 def point(iteration: int, accuracy: float, tokens: float, error: float = 0.02) -> Point:

@@ -11,7 +11,7 @@ from transformers import AutoModelForCausalLM
 
 from k15.callbacks.export import Export
 from k15.config import ConfigError
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 
 
 class Raises(Callback):

@@ -21,9 +21,10 @@ from k15.models.layouts.base import Layout, micro_batches
 from k15.models.layouts.bucketed import Bucketed
 from k15.models.layouts.packed import Packed
 from k15.models.layouts.shared import Shared
+from k15.models.loading import load_policy
 from k15.models.logps import response_logps
 from k15.models.lora import Lora
-from k15.models.policy import Policy, load_policy
+from k15.models.policy import Policy
 from tests.closeness import close
 from tests.models.architectures import build, examples_for, gradients
 

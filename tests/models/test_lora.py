@@ -16,9 +16,10 @@ from transformers import (
 from k15.engines.protocol import Request, Sampling
 from k15.engines.transformers import TransformersEngine
 from k15.models.layouts.choice import choose_layout
+from k15.models.loading import load_policy
 from k15.models.logps import response_logps
 from k15.models.lora import Lora, adapted, merged
-from k15.models.policy import Policy, load_policy
+from k15.models.policy import Policy
 from k15.models.value_head import add_value_head, load_value_policy, scores
 from k15.modules.language import LanguageModule
 from k15.types import Example

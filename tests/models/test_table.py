@@ -6,7 +6,7 @@
 import pytest
 
 from k15.config import ConfigError
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 from tests.models import classes, seeing_classes, table
 
 

@@ -24,7 +24,7 @@ os.environ.update(
     VLLM_CPU_OMP_THREADS_BIND="nobind", TORCHDYNAMO_DISABLE="1", VLLM_ENABLE_V1_MULTIPROCESSING="0",
 )
 import k15
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 from k15.tasks.make24 import Make24
 
 if __name__ == "__main__":

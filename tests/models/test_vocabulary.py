@@ -13,7 +13,8 @@ import pytest
 import torch
 from PIL import Image
 
-from k15.models.policy import Policy, load_policy
+from k15.models.loading import load_policy
+from k15.models.policy import Policy
 from k15.models.tiny import IMAGE, tiny_policy
 from k15.tasks.make24 import Make24
 from k15.types import Problem

@@ -20,9 +20,10 @@ from k15.engines.transformers import TransformersEngine
 from k15.losses.advantages import mean_baseline
 from k15.losses.mirror_descent import mirror_descent
 from k15.models.layouts.choice import choose_layout
+from k15.models.loading import load_policy
 from k15.models.logps import response_logps
 from k15.models.parts import part_of
-from k15.models.policy import Policy, load_policy
+from k15.models.policy import Policy
 from k15.modules.language import LanguageModule
 from k15.modules.rl import RLModule
 from k15.rewards.base import RewardCallback

@@ -9,7 +9,7 @@ import torch
 
 from k15 import runs
 from k15.config import ROOT, ConfigError
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 from k15.models.tiny import tiny_policy
 from k15.runs.chain import find_model
 

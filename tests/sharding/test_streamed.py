@@ -9,7 +9,7 @@ from safetensors.torch import load_file, save_file
 
 from k15.config.errors import ConfigError
 from k15.datamodules.demonstrations import DemonstrationData
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 from k15.models.sharded import is_sharded
 from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 from k15.models.tiny import tiny_policy
 from k15.weights.digest import weights_digest
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from k15.config.errors import ConfigError
-from k15.models.policy import load_policy
+from k15.models.loading import load_policy
 from k15.models.tiny import tiny_policy
 from k15.weights import merging
 from k15.weights.merging import merge, read_checkpoint
