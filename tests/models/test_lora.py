@@ -182,7 +182,7 @@ def test_a_stage_that_freezes_does_not_thaw_the_base() -> None:
     left = {name for name, p in policy.model.named_parameters() if p.requires_grad}
     assert left and left == {name for name in names if ".visual." in name}
     policy = with_adapter("qwen3_vl", modules=["language_model.layers.0.self_attn.q_proj"])
-    with pytest.raises(ValueError, match=r"train=vision: model\.lora\.modules .* no layer of the"):
+    with pytest.raises(ValueError, match=r"module\.train: model\.lora\.modules .* no layer of the"):
         LanguageModule(policy, learning_rate=1e-3, train="vision")
 
 
