@@ -88,15 +88,15 @@ def test_others_reach_it_with_a_token_alone(policy) -> None:
 
 
 def test_a_server_has_one_trainer(policy) -> None:
-    with hosted(policy) as (url, server), using(policy, url) as engine:
-        send(engine)
-        with pytest.raises(ConfigError, match=r"it serves another run .*; end that one") as error:
-            using(policy, url)
-        assert "\n" not in str(error.value)
-        whole_ones(run(engine, requests_for(4)), requests_for(4))
-        server.heard -= 61  # the first one is silent for a minute: it is taken for dead
-        with server._owning:
-            server.owner = "a run that died"
+    with hosted(policy) as (url, server):
+        with using(policy, url) as engine:
+            send(engine)
+            with pytest.raises(ConfigError, match=r"serves another run .*; end that one") as error:
+                using(policy, url)
+            assert "\n" not in str(error.value)
+            whole_ones(run(engine, requests_for(4)), requests_for(4))
+        with server._owning:  # one that is silent for a minute is taken for dead
+            server.owner, server.heard = "a run that died", time.monotonic() - 61
         with using(policy, url):
             pass
 
