@@ -12,14 +12,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from k15.engines.servers.parties import Party, UnderWay
 from k15.engines.servers.ticket import Ticket
 from k15.weights.routes.protocol import Receiver, Route
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from k15.engines.servers.call import Call
-    from k15.engines.servers.member import Member
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +54,8 @@ class Fleet:
     def __init__(self, route: Route, patience: Patience) -> None:
         self.route, self.patience = route, patience
         self.changed = threading.Condition()
-        self.members: list[Member] = []
-        self.call: Call | None = None
+        self.members: list[Party] = []
+        self.call: UnderWay | None = None
         self.version: int | None = None
         """Of the weights that servers are to have; None: none are there."""
         self.generation = 0
@@ -69,14 +68,14 @@ class Fleet:
         """When there was last a server that answers."""
         self._sending, self._delivering = False, 0
 
-    def add(self, members: Iterable[Member]) -> None:
+    def add(self, members: Iterable[Party]) -> None:
         """Start to use them."""
         with self.changed:
             for member in members:
                 self.members.append(member)
                 member.start()
 
-    def ready(self) -> list[Member]:
+    def ready(self) -> list[Party]:
         """Those that can be given requests; under `changed`, as all that follows."""
         return [
             member
@@ -88,7 +87,7 @@ class Fleet:
         """Requests that servers can take at once."""
         return sum(max(0, member.slots - len(member.tickets)) for member in self.ready())
 
-    def assign(self, tickets: Sequence[Ticket], homes: dict[Any, Member]) -> list[Ticket]:
+    def assign(self, tickets: Sequence[Ticket], homes: dict[Any, Party]) -> list[Ticket]:
         """Give each to a server; returns those for which there was no room.
 
         Requests with the same prompt go where the first one went, for its keys and values are

@@ -15,8 +15,8 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Literal
 
 from k15.config.errors import ConfigError
-from k15.engines.servers.call import Call
 from k15.engines.servers.connection import Connection, Lost, Refused, watched
+from k15.engines.servers.parties import UnderWay
 from k15.engines.servers.ticket import Ticket
 from k15.engines.servers.wire import Json, exchange, request_to
 
@@ -159,7 +159,7 @@ class Member(threading.Thread):
         newest = self.fleet.generation
         return self.fleet.version is not None and newest not in (self.generation, self._refused)
 
-    def _exchange(self, connection: Connection, call: Call) -> None:
+    def _exchange(self, connection: Connection, call: UnderWay) -> None:
         """What is new for the server, and what is new of its requests."""
         with self.fleet.changed:
             if self.fleet.call is not call:
@@ -188,7 +188,7 @@ class Member(threading.Thread):
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
                     raise Lost(f"{connection.url}: an answer without sense: {error}") from error
 
-    def _take(self, call: Call, tickets: Mapping[int, Ticket], found: Json, stop: bool) -> None:
+    def _take(self, call: UnderWay, tickets: Mapping[int, Ticket], found: Json, stop: bool) -> None:
         """The server's answer in; it may have moved on with requests that others have by now."""
         back = [self.tickets.pop(n) for n in map(int, found["unknown"]) if n in self.tickets]
         call.put_back(back, Lost("it knew nothing of the request any more") if back else None)
@@ -203,7 +203,7 @@ class Member(threading.Thread):
         if self.tickets and silent > self.fleet.patience.stall:
             raise Lost(f"no token for {silent:.0f} s (engine.patience.stall)")
 
-    def _finished(self, call: Call, ticket: Ticket, finish: str, stop: bool) -> None:
+    def _finished(self, call: UnderWay, ticket: Ticket, finish: str, stop: bool) -> None:
         """By the server's word. Nobody has asked for less than all, unless there was a stop."""
         short = finish == "length" and len(ticket.tokens) < ticket.request.max_new_tokens
         if finish == "cut" and call.stopped:

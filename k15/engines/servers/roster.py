@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from k15.engines.servers.fleet import Fleet
 from k15.engines.servers.member import Member
+from k15.engines.servers.parties import Party
 from k15.engines.servers.registry import RENEWED, SERVERS, WEIGHTS, Registry
 from k15.engines.servers.wire import Json
 
@@ -57,7 +58,7 @@ class Roster(threading.Thread):
                 self.registry.remove(key)
 
 
-def entry(member: Member) -> Json:
+def entry(member: Party) -> Json:
     """A server that the trainer has started."""
     return {
         "url": member.connection.url if member.connection else None,
