@@ -113,11 +113,10 @@ def verdicts(judge: Judge, rows: list[dict]) -> list[float]:
     return [float(verdict.correct > 0.5) for verdict in judge.judge(prompts)]
 
 
-def kill_the_server() -> None:
-    """kill -9 for the one process that the reward has started."""
+def children() -> set[int]:
+    """Processes that this one has started; earlier tests may have left some of Python's own."""
     tasks = Path(f"/proc/{os.getpid()}/task").iterdir()
-    (server,) = [pid for task in tasks for pid in (task / "children").read_text().split()]
-    os.kill(int(server), signal.SIGKILL)
+    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
 
 
 @pytest.mark.slow
@@ -125,10 +124,12 @@ def test_the_classic_model_drives_rl_and_a_killed_server_costs_no_reward(
     train: ModuleType, classic: str, tmp_path: Path
 ) -> None:
     """Killed before the third group of the first iteration: every outcome is the model's own."""
+    before = children()
 
     def hook(number: int) -> None:
         if number == 3:
-            kill_the_server()
+            (server,) = children() - before
+            os.kill(server, signal.SIGKILL)
 
     rows = run(train, tmp_path, hook, "rewards=reward_model", f"rewards.answer.path={classic}")
     outcomes = [row["outcome"] for row in rows]
