@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from k15.models.tiny import tiny_policy
+from k15.ranks.place import alone
 from k15.tasks.make24 import Make24
 from tests.closeness import close
 
@@ -49,7 +50,7 @@ def command(*arguments: str) -> list[str]:
 
 def environment() -> dict[str, str]:
     """Temporary files lie on another file system than the runs."""
-    return {**os.environ, "OMP_NUM_THREADS": "1", "TMPDIR": "/dev/shm"}
+    return {**alone(os.environ), "OMP_NUM_THREADS": "1", "TMPDIR": "/dev/shm"}
 
 
 def run(folder: Path, *arguments: str, code: int = 0) -> str:
