@@ -1,7 +1,9 @@
 """A packed step of SFT beside bare PyTorch loops over the same examples, in CPU seconds.
 
-    python benchmarks/train_step.py                 both small sizes; --help lists the options
-    python benchmarks/train_step.py --model FOLDER  a real model: a Hugging Face folder or name
+    python benchmarks/train_step.py --data train.jsonl                 both small sizes
+    python benchmarks/train_step.py --data train.jsonl --model FOLDER  a real model
+
+`--data` is GSM8K's training file; --help lists the options.
 
 GSM8K's questions with their solutions, packed into sequences of a token budget. k15 takes a step as
 train.py does, Lightning and callbacks included; behind each one the loops take one on the same
@@ -57,7 +59,6 @@ from k15.models.tiny import tiny_policy
 from k15.modules.language import LanguageModule
 from k15.types import Example, Pack
 
-DATA = "../shared/data/gsm8k/train.jsonl"
 LARGER = {"hidden_size": 192, "layers": 5, "intermediate_size": 512}
 SIZES: dict[str, dict[str, int]] = {"115k": {}, "2m": LARGER}
 RATE, CLIP = 1e-5, 1.0
@@ -252,7 +253,7 @@ def models(options: Any) -> Iterator[tuple[str, Policy]]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", default=DATA, help="JSONL with question and answer")
+    parser.add_argument("--data", required=True, help="JSONL with question and answer")
     parser.add_argument("--size", choices=SIZES, help="this one alone")
     parser.add_argument("--model", help="a Hugging Face folder or name instead")
     parser.add_argument("--tokens", type=int, default=2048, help="of a pack")
