@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from k15.engines.protocol import Request
@@ -28,6 +29,25 @@ def check_request(
             f"exceed the model's context of {context}; lower max_new_tokens, leave out longer "
             "prompts or choose a model with a longer context"
         )
+
+
+def checked(
+    requests: Iterable[Request | None], policy: Policy, context: int
+) -> Iterator[Request | None]:
+    """The requests, each as it is pulled, those of a sequence before any work; raises ValueError
+    as `check_request` does.
+    """
+
+    def one_by_one() -> Iterator[Request | None]:
+        index = 0
+        for request in requests:
+            if request is not None:
+                length = policy.length(request.tokens, request.images)
+                check_request(index, request, length, policy, context)
+                index += 1
+            yield request
+
+    return iter(list(one_by_one())) if isinstance(requests, Sequence) else one_by_one()
 
 
 def check_example(index: int, example: Example, length: int, context: int) -> None:

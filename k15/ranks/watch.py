@@ -136,7 +136,7 @@ class Watch:
         try:
             if failure.rank != 0 or self.place.rank == 0:  # who keeps the store can be asked
                 told = (store or self.connect()).compare_set(FAILED, "", told).decode() or told
-        except Exception:
+        except Exception:  # of many types; what failed is known here all the same
             logger.debug("the store is gone", exc_info=True)
         self.failure = self.failure or Failure(**json.loads(told))
         self.told.set()

@@ -15,7 +15,7 @@ from torch import Tensor
 from k15.config.errors import ConfigError
 from k15.config.targets import import_target
 from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
-from k15.engines.requests import check_request
+from k15.engines.requests import checked
 from k15.engines.servers.call import Call, Groups
 from k15.engines.servers.connection import KINDS, Connection
 from k15.engines.servers.fleet import Fleet, Patience
@@ -112,14 +112,12 @@ class ServedEngine(RolloutEngine):
         are a sequence.
         """
         self._end_call()
-        checked = self._checked(requests)
-        if isinstance(requests, Sequence):
-            checked = iter(list(checked))
+        passed = checked(requests, self.policy, self.context)
         if self.fleet.version is None:
             if self.fleet.generation:
                 raise RuntimeError("the servers have no weights: the last ones were not taken")
             self.fleet.update(full_weights(self.policy.model), 0)
-        self.call = Call(self.fleet, checked, sampling, self.policy.stop_ids, self.groups)
+        self.call = Call(self.fleet, passed, sampling, self.policy.stop_ids, self.groups)
         with self.fleet.changed:
             self.fleet.call = self.call
         self.answers = self.call.completions()
@@ -185,15 +183,6 @@ class ServedEngine(RolloutEngine):
         if self.answers is not None and self.call is not None:
             self.answers.close()
             self.call.end()
-
-    def _checked(self, requests: Iterable[Request | None]) -> Iterator[Request | None]:
-        index = 0
-        for request in requests:
-            if request is not None:
-                length = self.policy.length(request.tokens, request.images)
-                check_request(index, request, length, self.policy, self.context)
-                index += 1
-            yield request
 
 
 def check_servers(

@@ -122,7 +122,7 @@ class Exchange(BaseHTTPRequestHandler):
         except (ConnectionError, TimeoutError):
             self.close_connection = True
             return
-        except Exception:
+        except Exception:  # whatever it is, who asked is told
             status, found = 500, {"error": traceback.format_exc()}
         self._send(status, json.dumps(found).encode())
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from k15.config.errors import ConfigError
 from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, Scored
-from k15.engines.requests import check_example, check_request, forbidden_tokens
+from k15.engines.requests import check_example, checked, forbidden_tokens
 from k15.engines.vllm.build import refusal, settings_of
 from k15.engines.vllm.call import Call
 from k15.engines.vllm.guest import check_installed
@@ -98,12 +98,10 @@ class VLLMEngine(RolloutEngine):
         if self.vllm is None:
             raise RuntimeError("engine=vllm has no weights: the last ones could not be loaded")
         self._end_call()
-        checked = self._checked(requests)
-        if isinstance(requests, Sequence):
-            checked = iter(list(checked))
+        passed = checked(requests, self.policy, self.context)
         self.call = Call(
             self.vllm.llm,
-            checked,
+            passed,
             sampling,
             self.translator,
             slots=self.slots,
@@ -174,12 +172,3 @@ class VLLMEngine(RolloutEngine):
         vllm, self.vllm, self.version = self.vllm, None, None
         if vllm is not None:
             vllm.close()
-
-    def _checked(self, requests: Iterable[Request | None]) -> Iterator[Request | None]:
-        index = 0
-        for request in requests:
-            if request is not None:
-                length = self.policy.length(request.tokens, request.images)
-                check_request(index, request, length, self.policy, self.context)
-                index += 1
-            yield request
