@@ -20,9 +20,9 @@ from torch.nn.functional import cross_entropy
 from torch.utils.checkpoint import checkpoint
 
 from k15.models.layouts.attention import attending_by_sequences
+from k15.models.layouts.batch import PackedBatch
 from k15.models.policy import Policy
 from k15.models.sharded import within
-from k15.types import PackedBatch
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig

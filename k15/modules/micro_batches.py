@@ -13,10 +13,11 @@ from torch import Tensor
 
 from k15.losses.policy_loss import LossInputs
 from k15.models.layouts.base import Layout
+from k15.models.layouts.batch import PackedBatch
 from k15.models.layouts.targets import sent
 from k15.models.policy import Policy
 from k15.shard import Shard
-from k15.types import Example, PackedBatch, Rollout, RolloutGroup
+from k15.types import Example, Rollout, RolloutGroup
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from k15.models.attention import attending
-from k15.types import SequencePlaces
+from k15.models.layouts.batch import SequencePlaces
 
 NAME = "k15_sequences"
 OTHER_KINDS = ("sliding_window", "softcap", "s_aux", "position_bias")

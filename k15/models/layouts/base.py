@@ -14,7 +14,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from k15.types import Example, Pack, PackedBatch
+from k15.models.layouts.batch import PackedBatch
+from k15.types import Example, Pack
 
 if TYPE_CHECKING:
     from k15.models.policy import Expanded, Policy

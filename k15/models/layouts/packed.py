@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from k15.models.layouts.base import Name, check_budget, expanded, expanded_length
+from k15.models.layouts.batch import PackedBatch
 from k15.models.layouts.targets import predicted
 from k15.models.placeholders import joined
-from k15.types import Example, PackedBatch
+from k15.types import Example
 
 if TYPE_CHECKING:
     from k15.models.policy import Expanded, Policy

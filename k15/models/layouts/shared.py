@@ -30,9 +30,10 @@ from k15.models.layouts.base import (
     expanded_response,
     shown_first,
 )
+from k15.models.layouts.batch import PackedBatch, SequencePlaces
 from k15.models.layouts.targets import response_targets, sent
 from k15.models.placeholders import joined
-from k15.types import Example, PackedBatch, SequencePlaces
+from k15.types import Example
 
 if TYPE_CHECKING:
     from k15.models.policy import Expanded, Policy

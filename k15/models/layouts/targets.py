@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from k15.models.layouts.base import expanded_response
-from k15.types import Example, PackedBatch
+from k15.models.layouts.batch import PackedBatch
+from k15.types import Example
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
