@@ -3,6 +3,7 @@
     python benchmarks/rollout.py                  # the built-in tiny policy, 115k weights: 4 min
     python benchmarks/rollout.py --model 2m       # a Qwen2 of 2M weights: 20 min
     python benchmarks/rollout.py --model FOLDER   # a real one, such as SmolLM2 of 135M: 15 min
+    python benchmarks/rollout.py --sides k15 vLLM # two of them
 
 One run, one thread, all sides in turn, the same prompts and the same number of tokens for each
 request on every side: stop tokens are switched off and each response ends at its given length.
@@ -223,9 +224,11 @@ def mixed_lengths(number: int, mean: int, longest: int) -> list[int]:
     return rng.sample([*lengths, longest], number)
 
 
-def measure(policy: Policy, requests: Sequence[Request], slots: int) -> dict[str, list[float]]:
+def measure(
+    sides: dict[str, Side], policy: Policy, requests: Sequence[Request], slots: int
+) -> dict[str, list[float]]:
     """Tokens per CPU-second of each side that runs, all sides in turn, after a warm-up."""
-    sides, speeds = dict(SIDES), {}
+    speeds: dict[str, list[float]] = {}
     for repetition in range(REPETITIONS + 1):
         for name, side in list(sides.items()):
             asked = requests if repetition else requests[:8]
@@ -234,7 +237,7 @@ def measure(policy: Policy, requests: Sequence[Request], slots: int) -> dict[str
                 tokens = side(policy, asked, slots)
             except Exception as error:  # whatever it is, the other sides are still worth measuring
                 print(f"  {name}: does not run here ({type(error).__name__}: {error})")
-                del sides[name]
+                sides = {other: sides[other] for other in sides if other != name}
                 continue
             assert tokens == sum(request.max_new_tokens for request in asked), (name, tokens)
             if repetition:
@@ -259,9 +262,11 @@ def report(title: str, speeds: dict[str, list[float]]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="tiny", help="tiny, 2m, or a Hugging Face folder")
+    parser.add_argument("--sides", nargs="+", choices=SIDES, default=[*SIDES])
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     transformers_logging.set_verbosity(logging.CRITICAL)
+    sides = {name: SIDES[name] for name in arguments.sides}
     policy, load = build_policy(arguments.model), WORKLOADS.get(arguments.model, REAL)
     parameters = sum(parameter.numel() for parameter in policy.model.parameters())
     print(
@@ -269,13 +274,13 @@ def main() -> None:
     )
     lengths = [load.tokens] * load.slots
     title = f"{load.slots} requests of {load.tokens} tokens"
-    report(title, measure(policy, requests_of(policy, lengths), load.slots))
+    report(title, measure(sides, policy, requests_of(policy, lengths), load.slots))
     lengths = mixed_lengths(load.mixed, load.tokens // 2, load.tokens * 4)
     mean, longest = statistics.mean(lengths), max(lengths)
     title = (
         f"{len(lengths):,} requests of 1 - {longest} tokens, mean {mean:.0f}, {load.slots} slots"
     )
-    report(title, measure(policy, requests_of(policy, lengths), load.slots))
+    report(title, measure(sides, policy, requests_of(policy, lengths), load.slots))
 
 
 if __name__ == "__main__":
