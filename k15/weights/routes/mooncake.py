@@ -6,7 +6,7 @@
 Peers find each other by a handshake of their own ("P2PHANDSHAKE"), so that no service is needed
 beside them. Mooncake listens on all interfaces and asks for no token: whoever reaches its ports can
 read and write the copy. Checksums travel over HTTP, under the server's token.
-https://kvcache-ai.github.io/Mooncake/python-api-reference/transfer-engine.html
+https://github.com/kvcache-ai/Mooncake
 """
 
 from __future__ import annotations
