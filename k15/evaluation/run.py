@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import ConfigError, Parts, public
+from k15.config import ConfigError, Parts, decisions, public
 from k15.evaluation.compare import write_comparison
 from k15.evaluation.evaluator import Evaluator
 from k15.evaluation.folder import GIVEN, given_responses, newest_model, opened
@@ -47,7 +47,8 @@ def evaluate(config: DictConfig) -> str:
         fabric.barrier()  # the folder is there, and it is ours
         evaluator = evaluator_of(parts, folder, fabric.global_rank, fabric.world_size)
         if config.responses is None:
-            fabric.print(f"model: {model_name(config)}\nrun_dir: {folder}", flush=True)
+            told = [f"model: {model_name(config)}", f"run_dir: {folder}", *decisions(config)]
+            fabric.print(*told, sep="\n", flush=True)
             parts["policy"].model.to(fabric.device)
             with closing(parts["engine"]) as engine:
                 evaluator.run(engine, parts["policy"])

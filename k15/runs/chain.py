@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ROOT, ConfigError, Parts, choices, load, said, takes
+from k15.config.targets import import_target
 from k15.runs.folders import check_unused, own_folder, stage
 from k15.runs.resume import go_on_or_begin, resumed
 from k15.runs.settings import digest, leaves, settings
@@ -53,6 +55,10 @@ def check_parts(config: DictConfig) -> None:
         parts = Parts(config)
         for name in {"sizes", "learning_rates", "plan"} & {*parts}:
             parts[name]
+        if route := OmegaConf.select(config, "engine.route._target_"):
+            check: Any = getattr(import_target(route), "check", None)
+            if check is not None:
+                check()
         if "loss" in parts:
             from k15.losses.policy_loss import check_loss
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from k15.config import ConfigError, shown
+from k15.config import ConfigError, decisions, shown
 from k15.folders import locked, unused_folder, write_text
 from k15.runs.settings import settings
 
@@ -53,7 +53,7 @@ def opened(config: DictConfig) -> Iterator[None]:
         text = shown(config)
         write_text(folder / SAVED, text)
         write_text(folder / SETTINGS, json.dumps(settings(config), indent=1))
-        print(f"{text}run_dir: {folder}", flush=True)
+        print("\n".join([f"{text}run_dir: {folder}", *decisions(config)]), flush=True)
         yield
 
 

@@ -12,14 +12,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from k15.config import public
+from k15.config import public, said
 
 Settings = dict[str, Any]
 """Values by dotted key, interpolations as written: one knob is in it once."""
 
 FREE: tuple[str, ...] = (
     # names of files and folders, and what has taken its effect once the config is composed
-    *("outputs", "run_dir", "resume", "resume_allow", "asked", "fingerprint"),
+    *("outputs", "run_dir", "resume", "resume_allow", "asked", "fingerprint", "decided"),
     *("choices", "inherits", "start_with", "starts", "train_missing"),
     # what only looks on
     *("logger", "benchmark", "prompting", "trainer.logger", "trainer.plugins"),
@@ -52,8 +52,20 @@ def settings(config: DictConfig) -> Settings:
     asked = dict(leaves(public(config))) | dict(config.asked)
     free = (*FREE, *watchers(config), *rates_of_others(config))
     kept = {key: value for key, value in asked.items() if not under(key, free)}
+    leave_open(config, kept)
     found = {key: with_checksum(config, key, kept[key]) for key in sorted(kept)}
     return json.loads(json.dumps(found))  # as a file gives them back
+
+
+def leave_open(config: DictConfig, found: Settings) -> None:
+    """What was decided by device is where the work is done: what counts is that it was left open,
+    and what was said of it all the same.
+    """
+    for group, made in (config.get("decided") or {}).items():
+        for key, usual in leaves({group: said("train", group, made.choice)}):
+            if found.get(key) == usual:
+                del found[key]
+        found[group] = config.choices[group]
 
 
 def digest(values: Mapping[str, Any]) -> str:

@@ -62,9 +62,9 @@ class Connection(Receiver):
         """The answer; raises Lost and Refused."""
         return self._ask("GET", path, None, self.seconds)
 
-    def post(self, path: str, message: Json) -> Json:
-        """The answer; raises Lost and Refused."""
-        return self._ask("POST", path, json.dumps(message).encode(), self.seconds)
+    def post(self, path: str, message: Json, seconds: float | None = None) -> Json:
+        """The answer, waited for so long where it takes longer; raises Lost and Refused."""
+        return self._ask("POST", path, json.dumps(message).encode(), seconds or self.seconds)
 
     def load(self, offer: Offer, body: Iterable[memoryview] = (), size: int = 0) -> None:
         """Have it take weights; raises Refused, and Lost also if it has another version then."""

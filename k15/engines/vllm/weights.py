@@ -8,6 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from k15.engines.vllm.fetch import fetch
+from k15.weights.routes.protocol import Fetched
+
 RENAMED = {
     # model_type: names that save_pretrained writes, and those of the folders that vLLM reads
     "llava": (("vision_tower.embeddings", "vision_tower.vision_model.embeddings"),
@@ -24,10 +27,12 @@ def load(llm: Any, weights: Iterable[tuple[str, Tensor]], model_type: str) -> No
     may be half loaded and must not be used any more.
     """
     model = llm.model_executor.driver_worker.worker.get_model()
-    named = renamed(weights, model_type)
-    if llm.vllm_config.device_config.device_type == "cpu":
-        load_in_place(model, named)
+    if isinstance(weights, Fetched):
+        fetch(llm, weights.offer, lambda names: [read_as(name, model_type) for name in names])
+    elif llm.vllm_config.device_config.device_type == "cpu":
+        load_in_place(model, renamed(weights, model_type))
     else:  # kernels may keep weights in an order of their own
+        named = renamed(weights, model_type)
         llm.collective_rpc("reload_weights", kwargs={"weights_iterator": named})
     if not llm.reset_prefix_cache():
         raise RuntimeError("weights came while requests were running: keys and values are old")
@@ -49,8 +54,12 @@ def load_in_place(model: Any, weights: Iterable[tuple[str, Tensor]]) -> None:
 def renamed(weights: Iterable[tuple[str, Tensor]], model_type: str) -> Iterator[tuple[str, Tensor]]:
     """Under the names that vLLM reads."""
     for name, tensor in weights:
-        for ours, theirs in RENAMED.get(model_type, ()):
-            if ours in name:
-                name = name.replace(ours, theirs)
-                break
-        yield name, tensor
+        yield read_as(name, model_type), tensor
+
+
+def read_as(name: str, model_type: str) -> str:
+    """What vLLM calls a weight."""
+    for ours, theirs in RENAMED.get(model_type, ()):
+        if ours in name:
+            return name.replace(ours, theirs)
+    return name

@@ -4,5 +4,6 @@
     server:   received(offer, body) ─► names and tensors ─► engine.load_weights(..., version)
 
 A route is a class with the trainer's end (`protocol.Route`), and a module of this folder with the
-server's end: a function `received`, which the offer names by its module.
+server's end: a function `received`, which the offer names by its module. Where the engine itself
+gets the tensors (`vllm_transfer`), it is given the offer: `protocol.Fetched`.
 """

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
+from k15.config.errors import ConfigError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -34,6 +36,13 @@ class Route(Protocol):
     same time.
     """
 
+    @classmethod
+    def check(cls) -> None:
+        """Raise ConfigError where it cannot work at all, such as without a GPU: asked before
+        anything is loaded.
+        """
+        return
+
     def send(self, weights: Iterable[tuple[str, Tensor]]) -> None:
         """Take the weights, `k15.weights.full.full_weights` of the model; afterwards the trainer
         changes its own.
@@ -61,8 +70,23 @@ class WrongWeights(ValueError):
     """What came is not what was sent."""
 
 
-def received(offer: Offer, body: BinaryIO) -> Iterator[tuple[str, Tensor]]:
-    """The server's end: the tensors under their names, each checked before it is handed on."""
+class Fetched:
+    """In place of tensors that come: the engine gets them by itself, as the offer says."""
+
+    def __init__(self, offer: Offer) -> None:
+        self.offer = offer
+
+    def __iter__(self) -> Iterator[tuple[str, Tensor]]:
+        raise ConfigError(
+            f"engine.route: weights by {self.offer['backend']} are fetched by engines of vLLM "
+            "alone; this one takes those of the route that is usual"
+        )
+
+
+def received(offer: Offer, body: BinaryIO) -> Iterable[tuple[str, Tensor]]:
+    """The server's end: the tensors under their names, each checked before it is handed on, or
+    `Fetched`.
+    """
     name = str(offer["route"])
     if not name.isidentifier():
         raise WrongWeights(f"route {name!r}: not a module of k15.weights.routes")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def received(offer: Offer, body: BinaryIO) -> Iterator[tuple[str, Tensor]]:
+def received(offer: Offer, body: BinaryIO | None = None) -> Iterator[tuple[str, Tensor]]:
     """Tensors that lie in the trainer's memory and are to be read only, each checked.
 
     Raises WrongWeights if the memory is not there or is shorter than the offer says.

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from k15.engines.protocol import Completion, Request, RolloutEngine, Sampling, seed_of
+from k15.engines.protocol import (
+    Completion,
+    Request,
+    RolloutEngine,
+    Sampling,
+    Scored,
+    seed_of,
+)
+from k15.types import Example
 
 LAST = 1
 """Ends a response, as it does for the built-in model."""
+REFUSED, BREAKS = 17, 19
 
 
 def token_of(request: Request, place: int) -> int:
@@ -28,6 +37,13 @@ def whole(request: Request) -> tuple[int, ...]:
     return tuple(tokens)
 
 
+def rated(index: int, example: Example) -> Scored:
+    """What is said of an example, wherever it is asked."""
+    start = len(example.prompt_tokens) + sum(image.width for image in example.images)
+    logps = tuple(-0.1 * token / (start + n) for n, token in enumerate(example.response_tokens))
+    return Scored(index=index, logps=logps, greedy=example.response_tokens[0] % 2 == 0)
+
+
 def checksum(weights: Iterable) -> int:
     """Of names and values."""
     found = 0
@@ -39,7 +55,8 @@ def checksum(weights: Iterable) -> int:
 class Steady(RolloutEngine):
     """A token per step of `seconds`. It reads weights if there is a `folder` for their checksums;
     it refuses `refused` versions, breaks at requests that ask for `breaks` tokens, and does not end
-    its step at those that ask for `hangs`.
+    its step at those that ask for `hangs`. It rates an example in `seconds`, refuses one that ends
+    in `REFUSED`, and breaks at one that ends in `BREAKS`.
     """
 
     def __init__(
@@ -65,6 +82,15 @@ class Steady(RolloutEngine):
             found = checksum(weights)
             (self.folder / f"{version}-{time.monotonic_ns()}").write_text(str(found))
         self.version = version
+
+    def score(self, examples: Sequence[Example]) -> Iterator[Scored]:
+        for index, example in reversed([*enumerate(examples)]):
+            time.sleep(self.seconds)
+            if example.response_tokens[-1] == REFUSED:
+                raise ValueError(f"example {index} is refused")
+            if example.response_tokens[-1] == BREAKS:
+                raise RuntimeError("the engine broke")
+            yield rated(index, example)
 
     def stop(self) -> None:
         self.stopped = True

@@ -134,6 +134,10 @@ def test_nothing_that_old_weights_computed_is_used_again(engine, cache, monkeypa
 
 
 def test_given_responses_are_rated_as_the_trainer_does(engine) -> None:
+    rates_as_the_trainer(engine)
+
+
+def rates_as_the_trainer(engine) -> None:
     """Its own greedy ones, and others; in front of it, the cache has their prompts."""
     requests = requests_for(engine, new=9, samples=1)
     completions = run(engine, requests)

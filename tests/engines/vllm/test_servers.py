@@ -10,7 +10,16 @@ from k15.engines.vllm.engine import VLLMEngine
 from k15.engines.vllm.servers import VLLMServers
 from k15.weights.full import full_weights
 from k15.weights.routes.host_memory import HostMemory
-from tests.engines.vllm.test_engine import GREEDY, SMALL, agree, build, requests_for, run, update
+from tests.engines.vllm.test_engine import (
+    GREEDY,
+    SMALL,
+    agree,
+    build,
+    rates_as_the_trainer,
+    requests_for,
+    run,
+    update,
+)
 from tests.vllm_there import THERE, needs_vllm
 
 
@@ -25,8 +34,8 @@ def test_without_vllm_the_line_that_installs_it_is_said() -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("modality", ["text", "image"])
 def test_a_server_says_what_the_engine_in_this_process_says(modality: str) -> None:
-    """Tokens, seeds and log-probabilities, before and after an update, by both ways of weights;
-    other samples share a batch there, which moves the last bits.
+    """Tokens, seeds and log-probabilities, before and after an update, by both ways of weights, and
+    what it says of given responses; other samples share a batch there, which moves the last bits.
     """
     policy = build(modality)
     sampling = Sampling(temperature=0.7, seed=3)
@@ -45,6 +54,7 @@ def test_a_server_says_what_the_engine_in_this_process_says(modality: str) -> No
             update(here)
             served.load_weights(full_weights(policy.model), 1)
         assert not {*policy.placeholder_ids} & {t for c in theirs for t in c.tokens}
+        rates_as_the_trainer(served)
 
 
 @needs_vllm
