@@ -1,6 +1,6 @@
 """Fig. 7: four ways to make a long model short, by accuracy and tokens.
 
-Chains of 6 to 10 steps. SFT shows an idle check behind every step on average, so that half of the
+Chains of 4 to 6 steps. SFT shows an idle check behind every step on average, so that half of the
 tokens are waste; RL makes the answers right, and what it keeps of the checks is its own choice.
 """
 
@@ -18,13 +18,13 @@ from k15.figures.runs import Run
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LEVELS = (6, 7, 8, 9, 10)
+LEVELS = (4, 5, 6)
 ERROR, WASTE = 0.1, 0.5
-ITERATIONS, SHORTENING = 24, 12
+ITERATIONS, SHORTENING = 16, 12
 CHECKS = "datamodule.tokens=200000"
 """Of pretraining, in which idle checks are seen for the first time."""
-LIMIT = 32
-"""Most tokens of a response in long2short RL; ten steps and the end are 21."""
+LIMIT = 20
+"""Most tokens of a response in long2short RL; six steps and the end are 13."""
 ALL = {
     "fig7-long": "long",
     "fig7-merge": "merge",
@@ -48,11 +48,11 @@ class Fig7(Figure):
 
     def runs(self) -> Sequence[Run]:
         """All methods start from the model that RL has ended with."""
-        before, task = pretrained(), (*chain(LEVELS), "data.train_problems=200")
+        before, task = pretrained(), chain(LEVELS)
         long, sft = {"start_from": LONG}, {"start_from": "fig7-sft"}
         rl = (
             "sizes.problems_per_iteration=32",
-            "trainer.check_val_every_n_epoch=5",
+            "trainer.check_val_every_n_epoch=4",
             "module.kl_to_start=false",
             "learning_rates.rl=4.0e-4",
             "callbacks.balance=null",
