@@ -13,17 +13,30 @@ def chain(levels: Sequence[int], *, free_order: bool = False) -> tuple[str, ...]
     return ("task=chain", f"task.levels=[{listed}]", f"task.free_order={free_order}".lower())
 
 
-def pretrained(*, free_order: bool = False) -> tuple[Run, Run]:
+def pretrained(*, free_order: bool = False) -> tuple[Run, ...]:
     """On clean answers of 2 to 15 steps, once for all seeds; the last one is the base.
 
     When the steps are found by their labels is luck, between 300,000 and 900,000 tokens: two runs,
-    each with a rise and a fall of the learning rate, have found it for sure.
+    each with a rise and a fall of the learning rate, have found it for sure. From there free order
+    is learnt in fewer.
     """
-    name = "chain-pretrain-free" if free_order else "chain-pretrain"
-    task = chain(range(2, 16), free_order=free_order)
-    first = Run(name=name, words=("stage=pretrain", *task, "datamodule.tokens=800000"), seed=0)
-    words = ("stage=pretrain", *task, "datamodule.tokens=500000")
-    return first, Run(name=f"{name}-on", words=words, starts={"start_from": name}, seed=100)
+    steps = range(2, 16)
+    first = on_clean_answers("chain-pretrain", chain(steps), 800_000, seed=0)
+    then = on_clean_answers("chain-pretrain-on", chain(steps), 500_000, before=first, seed=100)
+    if not free_order:
+        return first, then
+    free = chain(steps, free_order=True)
+    return first, then, on_clean_answers("chain-pretrain-free", free, 300_000, before=then, seed=0)
+
+
+def on_clean_answers(
+    name: str, task: tuple[str, ...], tokens: int, *, seed: int, before: Run | None = None
+) -> Run:
+    """Pretraining that all seeds have in common, from nothing or from another run."""
+    words = ("stage=pretrain", *task, f"datamodule.tokens={tokens}")
+    return Run(
+        name=name, words=words, starts={"start_from": before.name} if before else {}, seed=seed
+    )
 
 
 def taught(name: str, task: tuple[str, ...], before: Run, *more: str) -> Run:

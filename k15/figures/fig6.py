@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from k15.figures.figure import COLORS, Figure, Numbers, Where
-from k15.figures.reading import ACCURACY, TOKENS, history
+from k15.figures.reading import ACCURACY, ERROR, TOKENS, WIDTH, history
 from k15.figures.runs import Run
 from k15.figures.searches import searching
 
@@ -27,21 +27,30 @@ class Fig6(Figure):
         return searching("large")
 
     def numbers(self, where: Where) -> Numbers:
-        """Each seed's validations: tokens and accuracy."""
+        """Each seed's validations: tokens, accuracy, and its standard error over the questions."""
         seeds = [history(folder) for folder in where("make24-rl-large")]
-        return {"runs": [[[p[TOKENS], p[ACCURACY]] for p in points] for points in seeds]}
+        of = (TOKENS, ACCURACY, ERROR)
+        return {"runs": [[[point[name] for name in of] for point in points] for points in seeds]}
 
     def ours(self, numbers: Numbers) -> str:
         """The correlation within each seed."""
-        found = [np.corrcoef(np.array(points).T)[0, 1] for points in numbers["runs"]]
+        found = [np.corrcoef(np.array(points).T[:2])[0, 1] for points in numbers["runs"]]
         return "the correlation within a run is " + ", ".join(f"{r:.2f}" for r in found)
 
     def draw(self, numbers: Numbers, axes: Sequence[Axes]) -> None:
         """A color per seed."""
         (axis,) = axes
         for number, (points, color) in enumerate(zip(numbers["runs"], COLORS, strict=False), 1):
-            tokens, accuracy = zip(*points, strict=True)
-            axis.plot(tokens, accuracy, "o-", color=color, lw=0.8, label=f"seed {number}")
+            tokens, accuracy, error = np.array(points).T
+            axis.errorbar(
+                tokens,
+                accuracy,
+                WIDTH * error,
+                fmt="o-",
+                color=color,
+                lw=0.8,
+                label=f"seed {number}",
+            )
         axis.set(xlabel="mean response length, tokens", ylabel="held-out accuracy")
         axis.legend()
 

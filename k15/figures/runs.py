@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import runpy
 from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
-from multiprocessing import get_context
 from pathlib import Path
 
 from k15.config import ROOT, ConfigError
+from k15.figures.workers import workers
 from k15.runs.settings import digest
 
 PROGRAMS = ROOT.parent
@@ -107,13 +106,13 @@ class Folders:
         return commands
 
 
-def make(folders: Folders, seeds: Sequence[int], workers: int) -> None:
-    """Run what is missing: a process for each seed, `workers` of them at a time, behind what all
+def make(folders: Folders, seeds: Sequence[int], side_by_side: int) -> None:
+    """Run what is missing: a process for each seed, so many of them at a time, behind what all
     seeds have in common.
 
     Raises ConfigError with the end of its output for a run that fails.
     """
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with workers(side_by_side) as pool:
         if common := folders.common():
             pool.submit(run_all, common).result(timeout=LONGEST)
         commands = [folders.missing(seed) for seed in seeds]

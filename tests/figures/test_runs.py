@@ -90,9 +90,9 @@ def test_a_figures_runs_are_made_and_measured_once(
         ),
     ]
     folders = Folders(tmp_path, runs)
-    make(folders, [1], workers=1)
+    make(folders, [1], 1)
     assert capfd.readouterr().out.count("python ") == 3
     results = json.loads((folders("rl", 1) / "measured" / "results.json").read_text())
     assert results["scores"][0]["problems"] == 20
-    make(folders, [1], workers=1)
+    make(folders, [1], 1)
     assert capfd.readouterr().out == ""
