@@ -200,12 +200,13 @@ def test_nccl_is_told_what_its_classes_take() -> None:
 
 def test_cuda_ipc_is_told_what_its_classes_take(monkeypatch) -> None:
     """Its handles, here any objects, come out of the message as they went in."""
+    from vllm import envs
     from vllm.distributed.weight_transfer import ipc_engine
 
     class Here(OnACPU, CudaIPC):
         pass
 
-    monkeypatch.setenv("VLLM_ALLOW_INSECURE_SERIALIZATION", "1")
+    monkeypatch.setattr(envs, "VLLM_ALLOW_INSECURE_SERIALIZATION", True, raising=False)
     with closing(sent(Here())) as route:
         assert (route.init_info().backend, route.init_info().packed) == ("ipc", False)
         handles = [{"GPU-1": (b"handle", 5)}, {"GPU-1": (b"other", 6)}]
