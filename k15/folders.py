@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import datetime
 import fcntl
+import hashlib
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -72,10 +74,26 @@ def write_text(path: Path, text: str) -> None:
         file.write(text.encode())
 
 
-def sync(folder: Path) -> None:
-    """Names that were made or changed in a folder are on the disk."""
-    descriptor = os.open(folder, os.O_RDONLY)
+def remove(path: Path) -> None:
+    """A file or a folder, if it is there; one that is being removed has another name."""
+    if not path.is_dir():
+        path.unlink(missing_ok=True)
+        return
+    if not path.name.endswith(UNFINISHED):
+        path = path.rename(path.with_name(f".{path.name}.old{UNFINISHED}"))
+    shutil.rmtree(path)
+
+
+def sync(path: Path) -> None:
+    """A file's content, or the names that were made or changed in a folder, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sha256(file: Path) -> str:
+    """Checksum of a file's content, in hex digits."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from k15.callbacks.memory import resident
 from k15.config.errors import ConfigError
 from k15.models.layouts.base import Layout
 from k15.plan import calibrate
@@ -16,6 +15,7 @@ from k15.plan.iteration import Iteration, supervised_step, whole_iteration
 from k15.plan.memory import Memory, memory_of
 from k15.plan.parameters import Counts
 from k15.plan.placement import Placement
+from k15.plan.process import process_bytes
 from k15.plan.subject import Subject, few_words
 from k15.plan.trace import Traced, traced
 from k15.plan.weightless import divided, shorter, weightless
@@ -40,24 +40,27 @@ class Prediction:
     micro_batch: str
     costs: Costs | None
     iteration: Iteration | None
-    rehearsed: float | None = None
-    """Bytes that this process grew by while it measured its speed: what the allocator and libraries
-    keep on a CPU is in it.
-    """
+    uncounted: tuple[str, ...] = ()
+    """What this training has that no figure holds."""
+    process: float | None = None
+    """Bytes of a process without tensors, which lie in the same memory where that is a CPU's."""
 
     @property
     def fits(self) -> bool | None:
         """None where the device's memory is not known."""
-        return None if self.available is None else self.memory.peak <= self.available
+        return None if self.available is None else self.peak <= self.available
+
+    @property
+    def peak(self) -> float:
+        """Bytes of the fullest phase, the process with it."""
+        return self.memory.peak + (self.process or 0.0)
 
 
 def predict(subject: Subject, *, with_time: bool = True) -> Prediction:
     """Memory, and the time where that is asked for."""
     layout = subject.layout()
     examples = subject.largest(layout)
-    before = resident()
     costs = costs_of(subject, layout, examples) if with_time else None
-    grown = resident() - before
     return Prediction(
         stage=subject.config.choices.stage,
         model=subject.options.choices.shape or subject.config.model.get("path") or "built in",
@@ -71,8 +74,18 @@ def predict(subject: Subject, *, with_time: bool = True) -> Prediction:
         micro_batch=f"{few_words(examples)}, {layout.name}",
         costs=costs,
         iteration=None if costs is None else iteration(subject, costs, layout),
-        rehearsed=grown if with_time and subject.device.measured else None,
+        uncounted=tuple(uncounted(subject)),
+        process=process_bytes(subject.config) if subject.in_main_memory else None,
     )
+
+
+def uncounted(subject: Subject) -> Iterator[str]:
+    """For people."""
+    if hasattr(subject.of, "vision_config"):
+        yield "pictures, their tokens and what the vision tower keeps of them"
+    if subject.muon:
+        yield "what Muon's steps take longer than AdamW's"
+    yield "checkpoints, validation, the start"
 
 
 def memory(subject: Subject, layout: Layout, examples: Sequence[Example]) -> Memory:

@@ -39,7 +39,8 @@ QUICKEN = {
 
 def text(found: Prediction) -> str:
     """Tables and what to change."""
-    return "\n".join([*head(found), "", *memory_lines(found), "", *time_lines(found)])
+    tables = [*head(found), "", *memory_lines(found), "", *time_lines(found)]
+    return "\n".join([*tables, f"not counted: {'; '.join(found.uncounted)}"])
 
 
 def head(found: Prediction) -> Iterator[str]:
@@ -63,14 +64,16 @@ def memory_lines(found: Prediction) -> Iterator[str]:
     yield f"{'GiB per device':<26}" + "".join(f"{phase:>12}" for phase in phases)
     for name in names:
         yield f"{name:<26}" + "".join(gib(rows.get(name)) for rows in phases.values())
-    yield f"{'sum':<26}" + "".join(gib(sum(rows.values())) for rows in phases.values())
+    sums = [sum(rows.values()) for rows in phases.values()]
+    yield f"{'sum of tensors':<26}" + "".join(map(gib, sums))
+    if found.process is not None:
+        yield f"{'the process without them':<26}" + gib(found.process) * len(sums)
+        yield f"{'the process':<26}" + "".join(gib(size + found.process) for size in sums)
     rows = phases[found.memory.fullest]
     most = max(rows, key=lambda name: rows[name])
     if found.available is not None:
         says = "fits into" if found.fits else "DOES NOT FIT into"
         yield f"{says} {found.available / GIB:,.1f} GiB ({found.device.name}, without the margin)"
-    if found.rehearsed is not None:
-        yield f"grew by {found.rehearsed / GIB:.3f} GiB while it measured its speed, all counted"
     yield f"most while {found.memory.fullest}: {most}; less with {LOWER.get(most, 'other sizes')}"
 
 
@@ -94,7 +97,6 @@ def time_lines(found: Prediction) -> Iterator[str]:
             f"  {it.generated:,.0f} tokens generated, slots busy {it.busy:.0%}; {it.trained:,.0f} "
             "tokens trained on" + ("; rollouts overlap with training" if it.overlap else "")
         )
-    yield "  without checkpoints, validation and the start"
     yield f"most time: {it.longest}; less with {QUICKEN[it.longest]}"
 
 
@@ -123,9 +125,10 @@ def values(found: Prediction) -> dict[str, Any]:
         "device": asdict(found.device),
         "placement": asdict(found.placement),
         "memory_bytes": {**found.memory.phases, "peak": found.memory.peak},
-        "rehearsed_bytes": found.rehearsed,
+        "process_bytes": found.process,
         "available_bytes": found.available,
         "fits": found.fits,
+        "uncounted": found.uncounted,
         "lengths": found.lengths,
         "costs": None if found.costs is None else asdict(found.costs),
         "iteration": None if it is None else {**asdict(it), "seconds": it.seconds},

@@ -68,6 +68,11 @@ class Subject:
         return self.placement.kind == "cpu"
 
     @property
+    def in_main_memory(self) -> bool:
+        """Whether tensors lie where the processes of this machine lie."""
+        return self.on_cpu and self.device.measured
+
+    @property
     def fast_norms(self) -> bool:
         """Whether the model's norms are written out."""
         return self.on_cpu and bool(self.config.model.get("fast_norms", True))
@@ -224,10 +229,13 @@ class Subject:
         )
 
     def available(self) -> float | None:
-        """Bytes of a device, without the margin; None where its memory is not known."""
+        """Bytes of a device, without the margin; None where its memory is not known. Processes of
+        this machine share its own.
+        """
         gib = self.device.memory_gib
         if gib is None and self.on_cpu:
             gib = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
+            gib /= self.placement.devices
         return None if gib is None else gib * GIB * (1 - self.options.margin)
 
     def _lengths(self) -> Lengths:

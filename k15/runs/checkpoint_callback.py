@@ -8,7 +8,7 @@ from typing import Any
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
-from k15.folders import UNFINISHED
+from k15.folders import UNFINISHED, remove
 from k15.runs.checkpoints import NAME, name_of
 
 
@@ -58,4 +58,4 @@ class Checkpoints(Checkpoint):
         kept = past[-self.keep :]
         killed = self.folder.glob(f".*{UNFINISHED}")
         for file in [*(file for file in files if file not in kept), *killed]:
-            file.unlink()
+            remove(file)

@@ -1,4 +1,4 @@
-"""Checkpoint files one can trust: their names, and the checksum that each of them ends in.
+"""Checkpoints one can trust: their names, and the checksums in them.
 
     epoch=00006.ckpt                 the end of the seventh epoch (of RL: iteration)
     epoch=00007-step=00000350.ckpt   within the eighth one, after optimizer step 350
@@ -6,6 +6,9 @@
 
 PyTorch and zip tools pass over what stands behind the end of an archive, so these are ordinary
 checkpoints to everybody else, and their checksum goes with them wherever they are copied.
+
+A checkpoint in parts is a folder of such a name. Its file `sums` has a line for each of the others,
+as sha256sum writes it, and ends in its own checksum.
 """
 
 from __future__ import annotations
@@ -15,10 +18,13 @@ import re
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from k15.folders import sha256
+
 NAME = re.compile(r"epoch=(\d{5,})(-step=\d{8,})?\.ckpt")
 MARK = b"\nsha256 "
 SEAL = len(MARK) + 64 + 1
 BLOCK = 1 << 20
+SUMS = "sums"
 
 
 def name_of(epoch: int, step: int | None = None) -> str:
@@ -68,6 +74,8 @@ class Sealed:
 def fault(path: Path) -> str:
     """Why a checkpoint cannot be trusted; empty if every byte is as it was written."""
     try:
+        if path.is_dir():
+            return _fault_of_parts(path)
         with path.open("rb") as file:
             return _fault(file, path.stat().st_size - SEAL)
     except OSError as error:
@@ -83,4 +91,18 @@ def _fault(file: BinaryIO, length: int) -> str:
         return "is torn: it does not end in a checksum"
     if seal != MARK + found.hexdigest().encode() + b"\n":
         return "is damaged: its checksum is another"
+    return ""
+
+
+def _fault_of_parts(folder: Path) -> str:
+    if not (folder / SUMS).is_file():
+        return f"is torn: it has no file {SUMS}"
+    if reason := fault(folder / SUMS):
+        return f"{reason} ({SUMS})"
+    lines = (folder / SUMS).read_bytes().rpartition(MARK)[0].decode().splitlines()
+    for found, _, name in (line.partition("  ") for line in lines):
+        if not (folder / name).is_file():
+            return f"is torn: {name} is not there"
+        if sha256(folder / name) != found:
+            return f"is damaged: the checksum of {name} is another"
     return ""

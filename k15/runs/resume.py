@@ -34,7 +34,7 @@ def go_on_or_begin(config: DictConfig) -> None:
 def resumed(config: DictConfig) -> DictConfig:
     """Continue a run: its folder, the paths that were filled in for it, its newest checkpoint.
 
-    `resume` is `last` (of `run_dir`, else the stage's newest run), a run's folder or a .ckpt file.
+    `resume` is `last` (of `run_dir`, else the stage's newest run), a run's folder or a .ckpt.
 
     Raises ConfigError if there is no checkpoint that can be trusted, if the run is longer already
     than `trainer.max_epochs`, or naming the settings that are others than the run's and not in
@@ -68,7 +68,7 @@ def newest_checkpoint(config: DictConfig) -> Path:
     Raises ConfigError if there is none.
     """
     asked = Path(config.resume)
-    if asked.suffix == ".ckpt" and asked.is_file():
+    if asked.suffix == ".ckpt" and asked.exists():
         if reason := fault(asked):
             raise ConfigError(f"resume={asked}: it {reason}; take another, or resume=last")
         return asked

@@ -13,6 +13,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from k15.config import public, said
+from k15.folders import sha256
 
 Settings = dict[str, Any]
 """Values by dotted key, interpolations as written: one knob is in it once."""
@@ -142,5 +143,4 @@ def checksum(file: Path) -> str:
 
 @cache
 def _checksum(file: Path, size: int, changed: int) -> str:
-    with file.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+    return sha256(file)

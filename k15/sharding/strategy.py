@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from k15.config.errors import ConfigError
+from k15.sharding.parts import opened
 from k15.sharding.spread import Spread
 from k15.sharding.states import load_optimizer, load_weights, whole
 
@@ -22,8 +23,9 @@ class ShardedStrategy(ModelParallelStrategy):
     are for each of the `tensor_parallel_size` parts of a layer.
 
     `send_gradients`: after each micro-batch, which keeps them small, or after the last one of an
-    optimizer step alone. A checkpoint is one file, as on one rank, and so can be gone on with by
-    any number of them, and by `trainer=ddp`.
+    optimizer step alone. `save_distributed_checkpoint`: each rank writes its part of a folder, or
+    rank 0 gathers all in one file, as on one rank. Any number of ranks goes on with either, and so
+    does `trainer=ddp`.
     """
 
     def __init__(
@@ -31,12 +33,13 @@ class ShardedStrategy(ModelParallelStrategy):
         data_parallel_size: int | Literal["auto"] = "auto",
         tensor_parallel_size: int = 1,
         send_gradients: Sending = "each",
+        save_distributed_checkpoint: bool = True,
     ) -> None:
         if send_gradients not in get_args(Sending):
             raise ValueError(
                 f"trainer.strategy.send_gradients={send_gradients!r}: choose each or last"
             )
-        super().__init__(data_parallel_size, tensor_parallel_size, False)
+        super().__init__(data_parallel_size, tensor_parallel_size, save_distributed_checkpoint)
         self.copies, self.parts = data_parallel_size, tensor_parallel_size
         self.send_gradients = send_gradients
 
@@ -71,35 +74,40 @@ class ShardedStrategy(ModelParallelStrategy):
         return True
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """Whole on rank 0; all have to call."""
+        """This rank's part of it, or the whole on rank 0; all have to call."""
         assert self.lightning_module is not None
-        found: dict[str, Any] = whole(self.lightning_module.state_dict(), self.is_global_zero)
-        return found
+        return self._saved(self.lightning_module.state_dict())
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """Whole on rank 0; all have to call."""
-        found: dict[str, Any] = whole(optimizer.state_dict(), self.is_global_zero)
+        """This rank's part of it, or the whole on rank 0; all have to call."""
+        return self._saved(optimizer.state_dict())
+
+    def _saved(self, state: dict[str, Any]) -> dict[str, Any]:
+        parts = self._save_distributed_checkpoint
+        found: dict[str, Any] = state if parts else whole(state, self.is_global_zero)
         return found
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], filepath: str | Path, storage_options: Any = None
     ) -> None:
-        """By rank 0, as on one rank."""
-        if self.is_global_zero:
+        """By all ranks, or by rank 0, as on one rank."""
+        if self.is_global_zero or self._save_distributed_checkpoint:
             self.checkpoint_io.save_checkpoint(checkpoint, filepath, storage_options)
 
     def load_checkpoint(
         self, checkpoint_path: str | Path, weights_only: bool | None = None
     ) -> dict[str, Any]:
-        """Each rank opens it."""
+        """Each rank opens it; what is in parts is read when it is known which are this rank's."""
+        if Path(checkpoint_path).is_dir():
+            return opened(Path(checkpoint_path))
         return self.checkpoint_io.load_checkpoint(checkpoint_path, weights_only=weights_only)
 
     def load_model_state_dict(self, checkpoint: Mapping[str, Any], strict: bool = True) -> None:
         """Each rank takes its part."""
         assert self.lightning_module is not None
-        load_weights(self.lightning_module, checkpoint["state_dict"])
+        load_weights(self.lightning_module, checkpoint)
 
     def load_optimizer_state_dict(self, checkpoint: Mapping[str, Any]) -> None:
         """Each rank takes its part."""
-        for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
-            load_optimizer(optimizer, state)
+        for number, optimizer in enumerate(self.optimizers):
+            load_optimizer(optimizer, checkpoint, number)

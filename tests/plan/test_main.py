@@ -43,6 +43,14 @@ def test_a_model_that_is_not_there_and_does_not_fit(capsys) -> None:
     assert "DOES NOT FIT" in text and "seconds" not in text
 
 
+def test_what_no_figure_holds_is_said(capsys) -> None:
+    text = printed(capsys, *SMALL, "--memory")
+    assert text.splitlines()[-1] == "not counted: checkpoints, validation, the start"
+    words = ["task.modality=image", "optimizer=muon", "--memory"]
+    (line,) = (x for x in printed(capsys, *SMALL, *words).splitlines() if "not counted" in x)
+    assert "pictures" in line and "Muon" in line
+
+
 def test_more_devices_hold_less_each(capsys) -> None:
     words = [
         *SMALL,

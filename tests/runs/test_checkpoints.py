@@ -53,7 +53,7 @@ def test_a_hole_in_a_file_is_seen(file: Path) -> None:
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     assert fault(tmp_path / "absent") == "cannot be read (No such file or directory)"
-    assert fault(tmp_path) == "cannot be read (Is a directory)"
+    assert fault(tmp_path) == "is torn: it has no file sums"
 
 
 def test_names_sort_by_age_and_say_what_is_done() -> None:

@@ -42,13 +42,16 @@ def sft(folder: Path, of: Path | None = None, **settings: Any) -> dict[str, Tens
 def on_both(folder: Path) -> dict[str, dict[str, Tensor]]:
     """By the way the second epoch is trained, and the first one."""
 
-    def fsdp2(name: str, of: str | None = None) -> dict[str, Tensor]:
+    def fsdp2(name: str, of: str | None = None, parts: bool = True) -> dict[str, Tensor]:
         origin = None if of is None else folder / of
-        return sft(folder / name, origin, strategy=ShardedStrategy())
+        strategy = ShardedStrategy(save_distributed_checkpoint=parts)
+        return sft(folder / name, origin, strategy=strategy)
 
     return {
         "spread": fsdp2("spread"),
+        "gathered": fsdp2("gathered", parts=False),
         "whole": sft(folder / "whole"),
+        "gathered, then spread": fsdp2("f", "gathered"),
         "spread, then spread": fsdp2("a", "spread"),
         "spread, then whole": sft(folder / "b", folder / "spread"),
         "whole, then spread": fsdp2("c", "whole"),
@@ -60,8 +63,10 @@ def test_two_ranks_or_one_go_on_with_what_the_others_saved(tmp_path: Path) -> No
     expected = sft(tmp_path / "one")
     first, second = on_two(on_both, tmp_path)
     first["spread, then one"] = sft(tmp_path / "e", tmp_path / "spread")
+    assert (tmp_path / "spread" / FIRST).is_dir() and (tmp_path / "gathered" / FIRST).is_file()
     for name, weight in expected.items():
-        assert torch.equal(first["spread, then spread"][name], first["spread"][name])
+        for how in ("spread, then spread", "gathered", "gathered, then spread"):
+            assert torch.equal(first[how][name], first["spread"][name])
         for found in first.values():
             close(found[name], weight, 1e-4)
         for how, found in second.items():
