@@ -150,6 +150,8 @@ def following(tokenizer: Any, before: str, text: str) -> list[int]:
     """Token ids of a text that stands behind another: where a text begins, some tokenizers write
     the same word with a space.
     """
+    if not before:
+        return tokenizer(text, add_special_tokens=False)["input_ids"]
     ahead, both = tokenizer([before, before + text], add_special_tokens=False)["input_ids"]
     if both[: len(ahead)] == ahead:
         return both[len(ahead) :]

@@ -33,6 +33,11 @@ def as_seen(image: Picture) -> Picture:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
+def blank(image: Picture) -> Picture:
+    """A white picture of the same size."""
+    return Image.new("RGB", image.size, "white")
+
+
 def _grey(image: Picture) -> Picture:
     """16-bit grey, or floats from 0 to 1, in 8 bits."""
     values = np.asarray(image, dtype=np.float64)

@@ -188,7 +188,7 @@ class Policy:
 
     def length(self, tokens: Sequence[int], images: Sequence[Image] = ()) -> int:
         """Tokens that the model sees: a placeholder counts as its picture's visual tokens."""
-        return len(self.expand(tokens, images).tokens) if images else len(tokens)
+        return len(self.placeholders.expand(tokens, images)[0]) if images else len(tokens)
 
     def copy(self) -> Policy:
         """The same with weights of its own, which are not trained; an adapter is merged."""

@@ -11,9 +11,18 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from k15.config.errors import ConfigError
+from k15.models.pictures import blank
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+
+
+class Blank:
+    """In place of each picture a white one of its size: what is read without looking."""
+
+    def __call__(self, picture: Image, rng: Random) -> Image:
+        """As `Distortion`'s."""
+        return blank(picture)
 
 
 class Distortion:

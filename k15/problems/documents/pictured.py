@@ -15,7 +15,7 @@ from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
 
-from k15.problems.documents.distortion import Distortion
+from k15.problems.documents.distortion import Blank, Distortion
 from k15.problems.documents.source import Item
 from k15.problems.documents.templated import MARK
 from k15.questions import Split
@@ -47,7 +47,7 @@ class Drawn(ABC):
         columns: int = 8,
         cell: int = 14,
         most: int = 3,
-        distortion: Distortion | None = None,
+        distortion: Distortion | Blank | None = None,
     ) -> None:
         self.rows, self.columns, self.cell, self.most = rows, columns, cell, most
         self.distortion = distortion
@@ -121,7 +121,7 @@ class Questions(Drawn):
 class Reading:
     """Words as a task draws its questions (`Task.draw`), read in order."""
 
-    def __init__(self, task: Task, *, distortion: Distortion | None = None) -> None:
+    def __init__(self, task: Task, *, distortion: Distortion | Blank | None = None) -> None:
         self.task = task
         self.words = (*task.words, MARK) if task.words else ()
         self.distortion = distortion

@@ -2,7 +2,7 @@
 said twice.
 
     Facts     " Mia likes red."   " red is what Mia likes."   " what does Mia like? red."
-    Quotes    " red circle a3 text: red circle a3"
+    Quotes    " red circle a3 text:" → " red circle a3"
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import Iterator, Sequence
 from itertools import count
 from random import Random
 
-from k15.problems.documents.source import Item
+from k15.problems.documents.source import Demonstration, Item
 from k15.questions import Split, fingerprint, is_held_out
 from k15.tasks.base import Task
 from k15.tasks.scenes import COLOURS, SHAPES
-from k15.types import Document
+from k15.types import Document, Problem
 
 NAMES = ("Ada", "Ben", "Chen", "Emma", "Hugo", "Ivan", "Kofi", "Lena", "Mia", "Nora", "Omar", "Zoe")
 LIKED = {"colour": tuple(COLOURS), "shape": SHAPES}
@@ -63,14 +63,17 @@ def facts() -> list[str]:
 
 
 class Quotes:
-    """Words of a task's vocabulary, and the same again: what is taught is to copy, which reading a
-    picture needs, too.
+    """Words of a task's vocabulary, `least` to `most` of them, and the same again: what is taught
+    is to copy, which reading a picture needs, too.
+
+    Only what is said again is learned, since the words are drawn at random; so
+    `val/sequence_accuracy/quotes` is how often all of it is right.
     """
 
-    def __init__(self, task: Task, *, most: int = 8) -> None:
+    def __init__(self, task: Task, *, least: int = 1, most: int = 8) -> None:
         self.alphabet: Sequence[str] = task.words or tuple(f" {name}" for name in NAMES)
         self.words = (*task.words, MARK) if task.words else ()
-        self.most = most
+        self.least, self.most = least, most
 
     def read(
         self, first: int = 0, split: Split = "train", turn: int = 0
@@ -78,6 +81,7 @@ class Quotes:
         """As `DocumentSource.read`; documents do not end."""
         for number in count(first):
             rng = Random(f"quotes {split} {number}")
-            text = "".join(rng.choices(self.alphabet, k=rng.randint(1, self.most)))
-            parts = (f"{text}{MARK}{text}",)
-            yield number, Document(id=f"quotes-{split}-{number}", parts=parts)
+            text = "".join(rng.choices(self.alphabet, k=rng.randint(self.least, self.most)))
+            asked = {"role": "user", "content": f"{text}{MARK}"}
+            problem = Problem(id=f"quotes-{split}-{number}", prompt=(asked,), answer=text)
+            yield number, Demonstration(problem, text)

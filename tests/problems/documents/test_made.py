@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from k15.models.tiny import byte_tokenizer, word_tokenizer
-from k15.problems.documents.distortion import Distortion
+from k15.problems.documents.distortion import Blank, Distortion
 from k15.problems.documents.needles import Needles
 from k15.problems.documents.pictured import Captions, Descriptions, Interleaved, Questions, Reading
 from k15.problems.documents.source import Demonstration
@@ -85,9 +85,13 @@ def test_facts_contradict_nothing_and_the_held_out_ways_of_telling_are_others() 
 
 
 def test_quotes_say_it_again() -> None:
-    for text in texts(items(Quotes(TASK))):
-        before, _, behind = text.partition(MARK)
-        assert before == behind
+    """Only what is said again is learned: the words themselves are drawn at random."""
+    tokenizer = word_tokenizer(TASK.words)
+    lengths = set()
+    for item in items(Quotes(TASK, least=2, most=4), 50):
+        assert item.problem.prompt[0]["content"] == f"{item.response}{MARK}"
+        lengths.add(len(tokenizer(item.response)["input_ids"]))
+    assert lengths == {2, 3, 4}
 
 
 def test_captions_tell_what_is_drawn() -> None:
@@ -124,6 +128,14 @@ def test_what_is_to_be_read_are_the_words_in_the_picture() -> None:
     values = problem.meta["values"]
     shown = "".join(f" {label}{value}" for label, value in zip("abcdef", values, strict=False))
     assert document.text == f"{MARK} {problem.meta['start']}{shown}"
+
+
+def test_blank_pictures_are_white_and_of_the_same_size() -> None:
+    plain, white = (
+        items(Reading(TASK, distortion=distortion), 1)[0] for distortion in (None, Blank())
+    )
+    assert white.text == plain.text and white.images[0].size == plain.images[0].size
+    assert white.images[0].getextrema() == ((255, 255),) * 3
 
 
 def test_the_answer_to_a_needle_is_told_once() -> None:
