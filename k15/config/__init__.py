@@ -102,12 +102,12 @@ def said(entry: str, group: str, choice: str, root: Path = ROOT) -> dict[str, An
 
 
 def _compose(tree: Tree, argv: Sequence[str]) -> DictConfig:
-    given, *words = parse(argv, tree.groups)
+    given, overrides, strays = parse(argv, tree.groups)
     choices = settle(tree, given)
-    config, found = _merged(tree, choices, *words)
+    config, found = _merged(tree, choices, overrides, strays)
     if decided := _decided(tree, choices, config):
         given |= {group: choice for group, (choice, _) in decided.items()}
-        config, found = _merged(tree, settle(tree, given), *words)
+        config, found = _merged(tree, settle(tree, given), overrides, strays)
         config.decided = {name: {"choice": c, "because": why} for name, (c, why) in decided.items()}
     config.choices = choices
     _refuse([*found, *faults(config)])
