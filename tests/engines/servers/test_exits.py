@@ -40,7 +40,7 @@ def test_nothing_is_left_at_any_end(tmp_path: Path) -> None:
                 os.kill(server, signal.SIGSTOP)
             if number is not None:
                 os.kill(trainer, number)
-        parent.wait(60)
+        parent.wait(150)
     assert gone(mark)
     assert not [*memory(processes("k15"))]
     until = time.monotonic() + 20

@@ -5,6 +5,7 @@ FOLDER/WAY and waits for its end: "normal" and "exception" end by themselves.
 """
 
 import os
+import signal
 import sys
 import time
 from contextlib import closing
@@ -37,6 +38,7 @@ def trainer(folder: Path, mark: str, way: str) -> None:
 
 
 def main(folder: str, mark: str, *ways: str) -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     forks = []
     for way in ways:
         if (fork := os.fork()) == 0:
