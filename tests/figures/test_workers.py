@@ -33,6 +33,8 @@ def test_a_figure_that_is_ended_takes_its_runs_along(number: int, tmp_path: Path
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # jobs in a shell's background ignore it
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as command:
         try:
             wait_for(lambda: [*tmp_path.glob("figures/runs/*/output.log")])
