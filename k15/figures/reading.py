@@ -15,13 +15,13 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from k15.evaluation.problems_file import read_problems
 from k15.evaluation.results import asked, graded_samples
-
-if TYPE_CHECKING:
-    import torch
+from k15.intervals import bootstrap
 
 WIDTH = 1.96
 ACCURACY, ERROR, TOKENS = "val/accuracy", "val/accuracy_error", "val/response/tokens_mean"
@@ -62,8 +62,6 @@ class Measured:
 
 def measured(folders: Sequence[Path]) -> Measured:
     """The models that evaluate.py measured in the folders of a run, one for each seed."""
-    import torch
-
     right: dict[Any, float] = defaultdict(float)
     tokens: dict[Any, float] = defaultdict(float)
     count: dict[Any, float] = defaultdict(float)
@@ -89,8 +87,6 @@ def measured(folders: Sequence[Path]) -> Measured:
 
 def ratio(sum_Q: torch.Tensor, size_Q: torch.Tensor) -> Estimate:
     """Of two sums over the questions, with an interval by resampling them."""
-    from k15.intervals import bootstrap
-
     sums, sizes = sum_Q.double(), size_Q.double()
     low, high = bootstrap(sums, sizes)
     return Estimate(value=float(sums.sum() / sizes.sum()), low=float(low), high=float(high))
