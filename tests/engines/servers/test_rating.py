@@ -107,32 +107,29 @@ def test_examples_are_checked_before_any_work(engine) -> None:
         list(engine.score([*examples_for(1), long]))
 
 
-def test_a_server_that_dies_meanwhile_is_no_loss(policy) -> None:
-    """It is killed when the first of its 40 examples is out; 20 ms each are 0.8 s for all."""
-    examples = examples_for(80)
-    settings = {"seconds": 0.02}
+def losses_of(policy, number: int, seconds: float, ends: signal.Signals) -> list[int]:
+    """Of two servers, the first of which is lost 0.3 s after so many examples begin to be rated, of
+    `seconds` each; all of them are rated.
+    """
+    examples = examples_for(number)
+    settings = {"seconds": seconds}
     with closing(
         ServedEngine(policy, serves=STEADY, settings=settings, replicas=2, patience=SOON)
     ) as engine:
         list(engine.score(examples_for(1)))  # they have weights
-        first, second = engine.fleet.members
-        before = first.process.number
-        threading.Timer(0.3, os.kill, (before, signal.SIGKILL)).start()
+        first = engine.fleet.members[0].process.number
+        threading.Timer(0.3, os.kill, (first, ends)).start()
         right(engine.score(examples), examples)
-        assert first.lost == 1 and second.lost == 0
+        return [member.lost for member in engine.fleet.members]
+
+
+def test_a_server_that_dies_meanwhile_is_no_loss(policy) -> None:
+    """It is killed when the first of its 40 examples is out; 20 ms each are 0.8 s for all."""
+    assert losses_of(policy, 80, 0.02, signal.SIGKILL) == [1, 0]
 
 
 def test_one_that_hangs_is_found(policy) -> None:
-    examples = examples_for(40)
-    settings = {"seconds": 0.05}
-    with closing(
-        ServedEngine(policy, serves=STEADY, settings=settings, replicas=2, patience=SOON)
-    ) as engine:
-        list(engine.score(examples_for(1)))
-        number = engine.fleet.members[0].process.number
-        threading.Timer(0.3, os.kill, (number, signal.SIGSTOP)).start()
-        right(engine.score(examples), examples)
-        assert engine.fleet.members[0].lost == 1
+    assert losses_of(policy, 40, 0.05, signal.SIGSTOP)[0] == 1
 
 
 def test_an_example_that_breaks_every_server_ends_the_run(policy) -> None:
