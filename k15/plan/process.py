@@ -16,6 +16,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+LONGEST = 300.0  # seconds that imports are waited for
 FIRST_USE = 0.09 * 2**30
 """Bytes that libraries load, and the allocator keeps, when a model first computes: what
 the built-in model's RL had above imports and tensors (docs/scale.md)."""
@@ -25,7 +26,7 @@ def process_bytes(config: DictConfig) -> float:
     """Of a process that trains what the configuration says, measured in one that imports it."""
     names = sorted(set(targets(OmegaConf.to_container(config))))
     command = [sys.executable, "-m", "k15.plan.process", *names]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, timeout=LONGEST)
     return int(done.stdout.split()[-1]) + FIRST_USE
 
 
