@@ -13,14 +13,21 @@ PATCH = 14  # pixels
 COLUMNS = 8
 
 
-def written_in_patches(patch_words: Mapping[int, str], rows: int, rng: Random) -> Image:
-    """Rows of eight patches; each word, of two characters at most, lies anywhere in its own."""
+def written_in_patches(
+    patch_words: Mapping[int, str], rows: int, rng: Random, columns: int = COLUMNS
+) -> Image:
+    """Rows of patches; each word, of two characters at most, lies anywhere in its own."""
     from PIL import Image, ImageDraw, ImageFont
 
-    picture = Image.new("RGB", (COLUMNS * PATCH, rows * PATCH), "white")
+    picture = Image.new("RGB", (columns * PATCH, rows * PATCH), "white")
     pen, font = ImageDraw.Draw(picture), ImageFont.load_default_imagefont()
     for patch, word in patch_words.items():
-        row, column = divmod(patch, COLUMNS)
+        row, column = divmod(patch, columns)
         at = (column * PATCH + 1 + rng.randint(0, 1), row * PATCH + 1 + rng.randint(0, 2))
         pen.text(at, word.strip(), fill="black", font=font)
     return picture
+
+
+def fits(word: str) -> bool:
+    """Whether a patch has room for a word."""
+    return len(word.strip()) in (1, 2)

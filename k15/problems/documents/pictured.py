@@ -20,12 +20,14 @@ from k15.problems.documents.source import Item
 from k15.problems.documents.templated import MARK
 from k15.questions import Split
 from k15.tasks.base import Task
+from k15.tasks.patches import fits, written_in_patches
 from k15.tasks.scenes import COLOURS, RELATIONS, SHAPES, Scene, counted, drawn, scene
 from k15.types import Document
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+DIGITS = tuple(f" {digit}" for digit in range(10))
 
 class Drawn(ABC):
     """Endless scenes of `rows` x `columns` cells, `cell` pixels wide, with up to `most` shapes.
@@ -137,6 +139,38 @@ class Reading:
                 picture = self.distortion(picture, rng)
             text = MARK + "".join(words[patch] for patch in sorted(words))
             yield number, Document(id=f"{problem.id}-read", parts=(None, text), images=(picture,))
+
+
+class Words:
+    """`least` to `most` words of a task, drawn in a row as wide as they are, read in order: what
+    teaches a tower to see each of them.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        least: int = 1,
+        most: int = 1,
+        distortion: Distortion | Blank | None = None,
+    ) -> None:
+        self.alphabet = tuple(word for word in task.words if fits(word)) or DIGITS
+        self.words = (*task.words, *self.alphabet, MARK) if task.words else ()
+        self.least, self.most = least, most
+        self.distortion = distortion
+
+    def read(
+        self, first: int = 0, split: Split = "train", turn: int = 0
+    ) -> Iterator[tuple[int, Item]]:
+        """As `DocumentSource.read`; documents do not end."""
+        for number in count(first):
+            id = f"words-{split}-{number}"
+            rng = Random(f"{id} {self.least} {self.most}")
+            chosen = rng.choices(self.alphabet, k=rng.randint(self.least, self.most))
+            picture = written_in_patches(dict(enumerate(chosen)), 1, rng, len(chosen))
+            if self.distortion is not None:
+                picture = self.distortion(picture, rng)
+            yield number, Document(id=id, parts=(None, MARK + "".join(chosen)), images=(picture,))
 
 
 def caption(made: Scene, rng: Random) -> str:
