@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -87,6 +88,7 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
             if name.startswith("model=") and "tiny" not in name
         },
         "experiment=smollm2": [f"model.path={folder}/model"],
+        "experiment=smollm2_vision": [f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=chat": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
@@ -156,6 +158,26 @@ def test_every_choice_composes_and_builds_what_it_names(
     assert callbacks <= {type(callback) for callback in trainer.callbacks}
     assert trainer.max_epochs == config.trainer.max_epochs
     assert module.model is module.policy.model
+
+
+@pytest.mark.parametrize("task", ["make24", "chain"])
+@pytest.mark.parametrize(
+    "stage", ["pretrain_text", "pretrain_vision", "pretrain_joint", "long_context"]
+)
+def test_the_documents_of_every_phase_fit_into_its_sequences(
+    stage: str, task: str, train: ModuleType, tmp_path: Path
+) -> None:
+    """And shares are to be met: what a phase names is read."""
+    words = [f"stage={stage}", f"task={task}", "corpus=procedural", f"run_dir={tmp_path}/run"]
+    config = load("train", [*words, f"task.modality={'text' if stage == 'pretrain_text' else 'image'}"])
+    *_, data, engine = train.assemble(config)
+    engine.close()
+    for phase in data.phases.values():
+        packs = [*islice(data.stream.packs(phase), 12)]
+        assert all(0 < sum(pack.lengths) <= phase.sequence_tokens for pack in packs)
+    assert not data.stream.counts.refused
+    named = {name for phase in data.phases.values() for name in phase.weights}
+    assert named == data.stream.counts.documents.keys()
 
 
 def test_a_gpu_computes_in_bfloat16_and_keeps_float32_weights() -> None:

@@ -16,18 +16,19 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from k15.problems.documents.distortion import Blank, Distortion
-from k15.problems.documents.source import Item
+from k15.problems.documents.source import Demonstration, Item
 from k15.problems.documents.templated import MARK
 from k15.questions import Split
 from k15.tasks.base import Task
 from k15.tasks.patches import fits, written_in_patches
 from k15.tasks.scenes import COLOURS, RELATIONS, SHAPES, Scene, counted, drawn, scene
-from k15.types import Document
+from k15.types import Document, Problem
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 DIGITS = tuple(f" {digit}" for digit in range(10))
+
 
 class Drawn(ABC):
     """Endless scenes of `rows` x `columns` cells, `cell` pixels wide, with up to `most` shapes.
@@ -55,7 +56,7 @@ class Drawn(ABC):
         self.distortion = distortion
 
     @abstractmethod
-    def document(self, id: str, rng: Random) -> Document:
+    def document(self, id: str, rng: Random) -> Document | Demonstration:
         """One document."""
 
     def read(
@@ -110,14 +111,21 @@ class Interleaved(Drawn):
 
 
 class Questions(Drawn):
-    """A question about a scene with its answer: of a relation, a number or a colour."""
+    """A question about a scene: of a relation, a number or a colour. Only the answer is learned, so
+    `val/sequence_accuracy/questions` is how often it is right.
+    """
 
     name = "questions"
 
-    def document(self, id: str, rng: Random) -> Document:
+    def document(self, id: str, rng: Random) -> Demonstration:
         """As `Drawn.document`."""
         made, picture = self.pictured(rng)
-        return Document(id=id, parts=(None, question(made, rng)), images=(picture,))
+        asked, answer = question(made, rng)
+        content = [{"type": "image"}, {"type": "text", "text": asked}]
+        prompt = ({"role": "user", "content": content},)
+        return Demonstration(
+            Problem(id=id, prompt=prompt, answer=answer, images=(picture,)), answer
+        )
 
 
 class Reading:
@@ -181,13 +189,13 @@ def caption(made: Scene, rng: Random) -> str:
     return ",".join(f" a {thing.name}" for thing in made.things) + "."
 
 
-def question(made: Scene, rng: Random) -> str:
-    """A question with its answer."""
+def question(made: Scene, rng: Random) -> tuple[str, str]:
+    """A question and its answer."""
     one, other = rng.sample(made.things, 2) if len(made.things) > 1 else (made.things[0],) * 2
     relation = made.relation(one, other)
     if relation and one != other and rng.random() < 0.5:
         clear = [t for t in made.things if made.relation(t, other) == relation and t != other]
         if len(clear) == 1:
-            return f" what is {relation} the {other.name}? a {one.name}."
+            return f" what is {relation} the {other.name}?", f" a {one.name}."
     colour = rng.choice([*COLOURS])
-    return f" how many {colour} shapes? {counted(made.things, colour)}."
+    return f" how many {colour} shapes?", f" {counted(made.things, colour)}."

@@ -11,13 +11,22 @@ import pytest
 from k15.models.tiny import byte_tokenizer, word_tokenizer
 from k15.problems.documents.distortion import Blank, Distortion
 from k15.problems.documents.needles import Needles
-from k15.problems.documents.pictured import Captions, Descriptions, Interleaved, Questions, Reading
+from k15.problems.documents.pictured import (
+    Captions,
+    Descriptions,
+    Interleaved,
+    Questions,
+    Reading,
+    Words,
+)
 from k15.problems.documents.source import Demonstration
 from k15.problems.documents.templated import MARK, Facts, Quotes
 from k15.problems.documents.worked import Demonstrations, WorkedProblems
 from k15.problems.sources import TaskSource
+from k15.questions import text_of
 from k15.tasks.make24 import Make24
-from k15.tasks.scenes import Scene, Thing, drawn, scene
+from k15.tasks.patches import PATCH
+from k15.tasks.scenes import COLOURS, Scene, Thing, drawn, scene
 
 TASK = Make24()
 MADE = {
@@ -29,6 +38,8 @@ MADE = {
     "descriptions": Descriptions(),
     "interleaved": Interleaved(),
     "questions": Questions(),
+    "word": Words(TASK),
+    "row": Words(TASK, least=2, most=8),
     "reading": Reading(TASK),
     "needles": Needles(),
 }
@@ -40,7 +51,7 @@ def items(source, number: int = 30, first: int = 0, split: str = "train") -> lis
 
 def texts(found: list) -> list[str]:
     return [
-        item.problem.prompt[0]["content"] + item.response
+        text_of(item.problem.prompt) + item.response
         if isinstance(item, Demonstration)
         else item.text
         for item in found
@@ -128,6 +139,33 @@ def test_what_is_to_be_read_are_the_words_in_the_picture() -> None:
     values = problem.meta["values"]
     shown = "".join(f" {label}{value}" for label, value in zip("abcdef", values, strict=False))
     assert document.text == f"{MARK} {problem.meta['start']}{shown}"
+
+
+def test_a_picture_of_words_has_a_patch_for_each_and_the_same_word_looks_alike() -> None:
+    """Six places within a patch: a word has at most six looks, and another one none of them."""
+    looks: dict[str, set[bytes]] = {}
+    for document in items(Words(TASK, least=1, most=4), 2000):
+        words = re.findall(r" \w+|[+-]\w|[:}]", document.text.removeprefix(MARK))
+        (picture,) = document.images
+        assert picture.size == (PATCH * len(words), PATCH)
+        for place, word in enumerate(words):
+            patch = picture.crop((PATCH * place, 0, PATCH * (place + 1), PATCH))
+            looks.setdefault(word, set()).add(patch.tobytes())
+    assert max(map(len, looks.values())) <= 6
+    assert len(set().union(*looks.values())) == sum(map(len, looks.values()))
+    assert {" 24", " a2", "+f"} <= looks.keys()
+
+
+def test_the_answer_to_a_question_is_what_is_drawn() -> None:
+    """One shape, its colour asked for: there is one of that, and none of another."""
+    answers = Counter()
+    for item in items(Questions(most=1), 300):
+        (picture,) = item.problem.images
+        colour = re.search(r" how many (\w+) shapes\?$", text_of(item.problem.prompt))[1]
+        drawn_there = COLOURS[colour] in {pixel for _, pixel in picture.getcolors(10_000)}
+        assert item.response == f" {int(drawn_there)}."
+        answers[item.response] += 1
+    assert min(answers[" 0."], answers[" 1."]) > 40
 
 
 def test_blank_pictures_are_white_and_of_the_same_size() -> None:
