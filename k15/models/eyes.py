@@ -51,11 +51,14 @@ class Tower:
     patch_size: int = 14
 
     def __post_init__(self) -> None:
+        for name, size in asdict(self).items():
+            if size < 1:
+                raise ConfigError(f"model.tower.{name}={size}: must be at least 1")
         for name, whole, part in (
             ("image_size", self.image_size, self.patch_size),
             ("hidden_size", self.hidden_size, self.num_attention_heads),
         ):
-            if part < 1 or whole < part or whole % part:
+            if whole % part:
                 raise ConfigError(f"model.tower.{name}={whole}: must be a multiple of {part}")
 
     @property
