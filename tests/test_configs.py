@@ -171,8 +171,6 @@ def test_the_documents_of_every_phase_fit_into_its_sequences(
     words = [f"stage={stage}", f"task={task}", "corpus=procedural", f"run_dir={tmp_path}/run"]
     modality = "text" if stage == "pretrain_text" else "image"
     config = load("train", [*words, f"task.modality={modality}"])
-        "train", [*words, f"task.modality={'text' if stage == 'pretrain_text' else 'image'}"]
-    )
     *_, data, engine = train.assemble(config)
     engine.close()
     for phase in data.phases.values():
