@@ -86,7 +86,7 @@ def with_eyes(
     tokenizer.add_special_tokens(
         {"additional_special_tokens": [IMAGE]}, replace_extra_special_tokens=False
     )
-    image_id = tokenizer.convert_tokens_to_ids(IMAGE)
+    image_id = tokenizer.get_vocab()[IMAGE]
     if image_id >= text.get_input_embeddings().num_embeddings:
         text.resize_token_embeddings(image_id + 1)
     config = LlavaConfig(
