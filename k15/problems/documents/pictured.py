@@ -3,8 +3,9 @@ and what is to be read.
 
     Captions      [picture] " a red circle, a blue square."
     Interleaved   [picture] " a red circle." [picture] " a blue square." ...
-    Questions     [picture] " what is left of the blue square? a red circle."
-    Reading       [picture] " text: 25 a2 b1"           words as a task draws them, distorted
+    Questions     [picture] " what is left of the blue square?" → " a red circle."
+    Reading       [picture] " text:" → " 25 a2 b1"      as a task draws its questions
+    Words         [picture] " text:" → " b1 27 a3"      any of its words
 """
 
 from __future__ import annotations
@@ -120,38 +121,50 @@ class Questions(Drawn):
     def document(self, id: str, rng: Random) -> Demonstration:
         """As `Drawn.document`."""
         made, picture = self.pictured(rng)
-        asked, answer = question(made, rng)
-        content = [{"type": "image"}, {"type": "text", "text": asked}]
-        prompt = ({"role": "user", "content": content},)
-        return Demonstration(
-            Problem(id=id, prompt=prompt, answer=answer, images=(picture,)), answer
-        )
+        return asked(id, picture, *question(made, rng))
 
 
-class Reading:
-    """Words as a task draws its questions (`Task.draw`), read in order."""
+class Read(ABC):
+    """Pictures of words, to be read in order. As of quotes only the words are learned, so
+    `val/sequence_accuracy` is how often all of them are right.
+    """
 
-    def __init__(self, task: Task, *, distortion: Distortion | Blank | None = None) -> None:
+    def __init__(self, task: Task, distortion: Distortion | Blank | None) -> None:
         self.task = task
         self.words = (*task.words, MARK) if task.words else ()
         self.distortion = distortion
+
+    @abstractmethod
+    def page(self, number: int, split: Split) -> tuple[str, Image, list[str], Random]:
+        """An id, the picture, the words in it, and what further chance comes from."""
 
     def read(
         self, first: int = 0, split: Split = "train", turn: int = 0
     ) -> Iterator[tuple[int, Item]]:
         """As `DocumentSource.read`; documents do not end."""
         for number in count(first):
-            problem, rng = self.task.asked(number, split)
-            picture, words = self.task.draw(problem, rng)
+            id, picture, words, rng = self.page(number, split)
             if self.distortion is not None:
                 picture = self.distortion(picture, rng)
-            text = MARK + "".join(words[patch] for patch in sorted(words))
-            yield number, Document(id=f"{problem.id}-read", parts=(None, text), images=(picture,))
+            yield number, asked(id, picture, MARK, "".join(words))
 
 
-class Words:
-    """`least` to `most` words of a task, drawn in a row as wide as they are, read in order: what
-    teaches a tower to see each of them.
+class Reading(Read):
+    """What a task draws as its questions (`Task.draw`)."""
+
+    def __init__(self, task: Task, *, distortion: Distortion | Blank | None = None) -> None:
+        super().__init__(task, distortion)
+
+    def page(self, number: int, split: Split) -> tuple[str, Image, list[str], Random]:
+        """As `Read.page`."""
+        problem, rng = self.task.asked(number, split)
+        picture, words = self.task.draw(problem, rng)
+        return f"{problem.id}-read", picture, [words[patch] for patch in sorted(words)], rng
+
+
+class Words(Read):
+    """`least` to `most` words of a task in a row as wide as they are: what teaches a tower to see
+    each of them.
     """
 
     def __init__(
@@ -162,23 +175,24 @@ class Words:
         most: int = 1,
         distortion: Distortion | Blank | None = None,
     ) -> None:
+        super().__init__(task, distortion)
         self.alphabet = tuple(word for word in task.words if fits(word)) or DIGITS
-        self.words = (*task.words, *self.alphabet, MARK) if task.words else ()
+        self.words = (*self.words, *self.alphabet) if task.words else ()
         self.least, self.most = least, most
-        self.distortion = distortion
 
-    def read(
-        self, first: int = 0, split: Split = "train", turn: int = 0
-    ) -> Iterator[tuple[int, Item]]:
-        """As `DocumentSource.read`; documents do not end."""
-        for number in count(first):
-            id = f"words-{split}-{number}"
-            rng = Random(f"{id} {self.least} {self.most}")
-            chosen = rng.choices(self.alphabet, k=rng.randint(self.least, self.most))
-            picture = written_in_patches(dict(enumerate(chosen)), 1, rng, len(chosen))
-            if self.distortion is not None:
-                picture = self.distortion(picture, rng)
-            yield number, Document(id=id, parts=(None, MARK + "".join(chosen)), images=(picture,))
+    def page(self, number: int, split: Split) -> tuple[str, Image, list[str], Random]:
+        """As `Read.page`."""
+        id = f"words-{split}-{number}"
+        rng = Random(f"{id} {self.least} {self.most}")
+        chosen = rng.choices(self.alphabet, k=rng.randint(self.least, self.most))
+        return id, written_in_patches(dict(enumerate(chosen)), 1, rng, len(chosen)), chosen, rng
+
+
+def asked(id: str, picture: Image, text: str, answer: str) -> Demonstration:
+    """A question about a picture with its answer, which alone is learned."""
+    content = [{"type": "image"}, {"type": "text", "text": text}]
+    prompt = ({"role": "user", "content": content},)
+    return Demonstration(Problem(id=id, prompt=prompt, answer=answer, images=(picture,)), answer)
 
 
 def caption(made: Scene, rng: Random) -> str:

@@ -76,7 +76,8 @@ def test_a_number_names_a_document_and_sides_differ(name: str) -> None:
     assert texts(items(source, 10, first=10)) == texts(found[10:])
     assert texts(found) != texts(items(source, 20, split="held_out"))
     for one, other in zip(found[10:], items(source, 10, first=10), strict=True):
-        pictures = zip(getattr(one, "images", ()), getattr(other, "images", ()), strict=True)
+        shown = (item.problem if isinstance(item, Demonstration) else item for item in (one, other))
+        pictures = zip(*(each.images for each in shown), strict=True)
         assert all(np.array_equal(a, b) for a, b in pictures)
 
 
@@ -134,19 +135,20 @@ def test_interleaved_pictures_each_have_their_caption() -> None:
 
 
 def test_what_is_to_be_read_are_the_words_in_the_picture() -> None:
-    (document,) = items(Reading(TASK), 1)
+    (item,) = items(Reading(TASK), 1)
     problem, _ = TASK.asked(0, "train")
     values = problem.meta["values"]
     shown = "".join(f" {label}{value}" for label, value in zip("abcdef", values, strict=False))
-    assert document.text == f"{MARK} {problem.meta['start']}{shown}"
+    assert item.response == item.problem.answer == f" {problem.meta['start']}{shown}"
+    assert text_of(item.problem.prompt) == MARK
 
 
 def test_a_picture_of_words_has_a_patch_for_each_and_the_same_word_looks_alike() -> None:
     """Six places within a patch: a word has at most six looks, and another one none of them."""
     looks: dict[str, set[bytes]] = {}
-    for document in items(Words(TASK, least=1, most=4), 2000):
-        words = re.findall(r" \w+|[+-]\w|[:}]", document.text.removeprefix(MARK))
-        (picture,) = document.images
+    for item in items(Words(TASK, least=1, most=4), 2000):
+        words = re.findall(r" \w+|[+-]\w|[:}]", item.response)
+        (picture,) = item.problem.images
         assert picture.size == (PATCH * len(words), PATCH)
         for place, word in enumerate(words):
             patch = picture.crop((PATCH * place, 0, PATCH * (place + 1), PATCH))
@@ -172,8 +174,9 @@ def test_blank_pictures_are_white_and_of_the_same_size() -> None:
     plain, white = (
         items(Reading(TASK, distortion=distortion), 1)[0] for distortion in (None, Blank())
     )
-    assert white.text == plain.text and white.images[0].size == plain.images[0].size
-    assert white.images[0].getextrema() == ((255, 255),) * 3
+    (shown,), (hidden,) = plain.problem.images, white.problem.images
+    assert white.response == plain.response and hidden.size == shown.size
+    assert hidden.getextrema() == ((255, 255),) * 3
 
 
 def test_the_answer_to_a_needle_is_told_once() -> None:
@@ -188,13 +191,13 @@ def test_distorted_pictures_are_others_of_the_same_size_and_draw_nothing_from_to
     import torch
 
     (plain,), (bent,) = (
-        items(Reading(TASK, distortion=distortion), 1)[0].images
+        items(Reading(TASK, distortion=distortion), 1)[0].problem.images
         for distortion in (None, Distortion())
     )
     assert plain.size == bent.size and not np.array_equal(plain, bent)
     assert np.abs(np.asarray(plain).astype(int) - np.asarray(bent)).mean() < 60
     before = torch.get_rng_state()
-    again = items(Reading(TASK, distortion=Distortion()), 1)[0].images[0]
+    again = items(Reading(TASK, distortion=Distortion()), 1)[0].problem.images[0]
     assert torch.equal(before, torch.get_rng_state()) and np.array_equal(bent, again)
 
 
