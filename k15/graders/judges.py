@@ -16,6 +16,7 @@ from k15.graders.base import GraderFailure, Verdict
 from k15.models.layouts.bucketed import side_by_side
 from k15.models.loading import load_policy
 from k15.models.value_head import load_value_policy, scores
+from k15.models.vocabulary import lacks_words
 from k15.tasks.judging import judging_problem, read_verdict
 
 if TYPE_CHECKING:
@@ -143,8 +144,7 @@ def read(judge: Judge, question: str, reference: str, response: str) -> tuple[in
         excess = (len(tokens) - room + MARGIN) / len(tokens)
         response = response[max(1, int(excess * len(response))) :]
         tokens = policy.encode(judging_problem(question, reference, response))
-    tokenizer = policy.tokenizer
-    if tokenizer.pad_token_id in tokens and tokenizer.pad_token_id != tokenizer.eos_token_id:
+    if lacks_words(policy.tokenizer, tokens):
         raise ValueError(
             f"the reward model's vocabulary lacks a word of {question[:80]!r} with the answer "
             f"{reference[:80]!r} or of a response; train it on this task"

@@ -41,6 +41,17 @@ def check_tokenizer(model: Any, tokenizer: Any) -> None:
         )
 
 
+def lacks_words(tokenizer: Any, tokens: Sequence[int]) -> bool:
+    """Whether a word of a text became the one token that stands for all that the vocabulary lacks,
+    as a model of words has it; a byte-level one has tokens for any text.
+
+    Padding is not asked for: chat models pad with tokens that their templates write.
+    """
+    model = getattr(getattr(tokenizer, "backend_tokenizer", None), "model", None)
+    unknown = getattr(model, "unk_token", None)
+    return unknown is not None and tokenizer.convert_tokens_to_ids(unknown) in tokens
+
+
 def stop_ids(model: Any, tokenizer: Any, turn_end: str) -> tuple[int, ...]:
     """The tokens that end a response, the one first that a written response is closed by: the end
     of a turn where the chat template has one, else the tokenizer's.

@@ -23,6 +23,7 @@ from k15.engines.sync import sync
 from k15.engines.transformers import TransformersEngine
 from k15.models.loading import load_policy
 from k15.models.policy import Policy
+from k15.models.vocabulary import lacks_words
 from k15.problems.sources import DemonstratedSource, NoDemonstration, ProblemSource, Response
 from k15.questions import Split
 from k15.rollouts.drawing import Drawing, drawn, why_not_asked
@@ -101,7 +102,7 @@ class Prompted(Traces):
         setting = "data.max_response_tokens"
         if reason := why_not_asked(self.policy, problem, self.drawing, setting):
             return reason
-        if self.policy.tokenizer.pad_token_id in self.policy.encode(problem):
+        if lacks_words(self.policy.tokenizer, self.policy.encode(problem)):
             return (
                 "the model has no tokens for words of traces.templates; take those away: "
                 'traces.templates={plain: "{question}"}'

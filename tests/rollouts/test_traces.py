@@ -3,6 +3,7 @@ source itself.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,18 @@ def test_each_template_is_a_form_of_a_question() -> None:
     assert [group.problem.id for group in groups] == [one.id for one in forms.values()]
     assert [one.text for one in groups[0].rollouts] == ["yes", "no"]
     assert traces.made_by().keys() == {"weights", "drawing"}
+
+
+def test_a_chat_model_that_pads_with_the_end_of_a_turn_is_asked() -> None:
+    """As SmolLM2 does: its template writes what it pads with behind every turn."""
+    by = tiny_policy(hidden_size=32, layers=1)
+    by.tokenizer.pad_token = by.tokenizer.eos_token
+    system = {"role": "assistant", "content": "Ask."}  # closed by it
+    (problem,) = SOURCE.train[:1]
+    asked = replace(problem, prompt=(system, *problem.prompt))
+    assert by.tokenizer.pad_token_id in by.encode(asked)
+    traces = Prompted(by, ScriptedEngine({}), SOURCE, drawing=DRAWING)
+    assert traces.why_not_asked(asked) is None
 
 
 def test_a_model_that_lacks_the_words_or_the_room_is_not_asked() -> None:
