@@ -3,10 +3,11 @@
     python benchmarks/plan.py                                 the built-in model, five minutes
     python benchmarks/plan.py --model models/smollm2          and a real one, ten minutes
 
-A run of RL with few, small iterations (--seed, --iterations, --problems), then the plan of the same
-words with the lengths of that run. Memory: the most that the process has had in main memory, plan
-and run alike. Seconds are those of the processor, of an iteration behind the first: rollouts and
-training, without validation and checkpoints. A ratio is predicted over measured.
+SFT in a process of its own, then a run of RL with few, small iterations (--seed, --iterations,
+--problems), then the plan of the same words with the lengths of that run. Memory: the most that the
+process has had in main memory, plan and run alike. Seconds are those of the processor, of an
+iteration behind the first: rollouts and training, without validation and checkpoints. A ratio is
+predicted over measured.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from pathlib import Path
 from statistics import mean
 from tempfile import TemporaryDirectory
 from typing import Any
+
+from k15.config import load
+from k15.runs.chain import earlier_argv
 
 ROOT = Path(__file__).parents[1]
 GIB = 2**30
@@ -75,6 +79,13 @@ def line(name: str, unit: str, said: float, found: float, detail: str) -> None:
     sys.stdout.flush()
 
 
+def start(words: list[str], folder: str) -> str:
+    """Train what these words start from, in a process whose memory is another; its weights."""
+    before = earlier_argv(load("train", words), words, "start_from")
+    train([*before, f"outputs={folder}", f"run_dir={folder}/start"])
+    return f"{folder}/start/model"
+
+
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -83,24 +94,22 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--iterations", type=int, default=3, help="2 at least")
     parser.add_argument("--problems", type=int, default=8, help="of an iteration of that model")
-    parser.add_argument("--start", help="SFT's model folder for the built-in model; else trained")
+    parser.add_argument("--start", help="SFT's model folder for the first model; else trained")
     options = parser.parse_args()
     common = ["stage=rl", f"seed={options.seed}", "data.held_out_problems=40"]
-    print(f"{'':<12}{'':<14}{'predicted':>10}{'measured':>10}{'ratio':>8}")
-    if not options.only:
-        with TemporaryDirectory() as folder:  # SFT in a process of its own: its memory is another
-            start = options.start or f"{folder}/sft/model"
-            if not options.start:
-                words = ["stage=sft", f"seed={options.seed}", f"outputs={folder}"]
-                train([*words, f"run_dir={folder}/sft"])
-            compare("built in", [*common, f"start_from={start}"], options.iterations)
+    runs = {} if options.only else {"built in": common}
     if options.model:
-        words = [
-            *("experiment=smollm2", f"model.path={options.model}", "start_from=null"),
+        runs[Path(options.model).name] = [
+            *(*common, "experiment=smollm2", f"model.path={options.model}"),
             f"sizes.problems_per_iteration={options.problems}",
             "trainer.check_val_every_n_epoch=100",
         ]
-        compare(Path(options.model).name, [*common, *words], options.iterations)
+    print(f"{'':<12}{'':<14}{'predicted':>10}{'measured':>10}{'ratio':>8}")
+    for number, (name, words) in enumerate(runs.items()):
+        with TemporaryDirectory() as folder:
+            given = None if number else options.start
+            from_weights = f"start_from={given or start(words, folder)}"
+            compare(name, [*words, from_weights], options.iterations)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from math import inf, prod
+from math import prod
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -15,13 +15,13 @@ from omegaconf import DictConfig, OmegaConf
 from k15.config.targets import taken
 from k15.engines.vllm.installed import VERSION, missing, names_architecture
 
-SMALLEST = {"cpu": inf, "gpu": 100e6}
+SMALLEST = {"cpu": 100e6, "gpu": 100e6}
 """Parameters from which on vLLM is taken, by device.
 
-On a CPU its lead is small where it has one (docs/engines.md: 1.15 of the tokens per CPU-second at
-135M parameters, 0.28 at 115k), while it wants a second copy of the weights and half a minute to
-start. With a GPU it is taken for all but small models, which spend their time beside the arithmetic
-in both; where the two meet there has not been measured.
+On a CPU it has 1.3 to 1.4 of the tokens per CPU-second at 135M parameters in float32, 1.06 to 1.4
+in bfloat16, as many at 33M and fewer below (docs/engines.md); it wants a second copy of the
+weights, and half a minute to start. With a GPU it is taken for all but small models, which spend
+their time beside the arithmetic in both; where the two meet there has not been measured.
 """
 ENGINES = {
     "transformers": "k15.engines.transformers.TransformersEngine",
@@ -37,8 +37,8 @@ def engine_for(config: DictConfig) -> tuple[str, str]:
         return only
     device, said = device_of(config)
     folder, size = model_of(config)
-    if SMALLEST[device] == inf:
-        return "transformers", said
+    if size is None and device == "cpu":
+        return "transformers", f"{said}, and the model's size is not known here"
     if size is not None and size < SMALLEST[device]:
         small = f"a model of {size / 1e6:.3g}M parameters" if size else "the built-in small model"
         return "transformers", f"{said}, but {small}"

@@ -155,13 +155,29 @@ class Subject:
         """The micro-batch with most tokens among those of some groups; the longest response there
         may be, alone, if that has more.
         """
-        drawn, policy = self.examples(), TextOnly(self.model, fast_norms=False)
-        plans = layout.plan(policy, drawn, self.budget())
-        sizes = [layout.collate(policy, [drawn[i] for i in plan]).tokens.numel() for plan in plans]
-        alone = example(0, len(drawn[0].prompt_tokens), self.longest)
+        policy = TextOnly(self.model, fast_norms=False)
+        micro_batches = [
+            [minibatch[i] for i in plan]
+            for minibatch in self.minibatches()
+            for plan in layout.plan(policy, minibatch, self.budget())
+        ]
+        sizes = [layout.collate(policy, each).tokens.numel() for each in micro_batches]
+        alone = example(0, len(micro_batches[0][0].prompt_tokens), self.longest)
         if self.samples and alone.length > max(sizes):
             return [alone]
-        return [drawn[i] for i in plans[sizes.index(max(sizes))]]
+        return micro_batches[sizes.index(max(sizes))]
+
+    def minibatches(self) -> list[list[Example]]:
+        """Responses that are cut into micro-batches together: in RL one rank's whole groups of a
+        minibatch, which may be fewer than a micro-batch would take.
+        """
+        drawn = self.examples()
+        if not self.samples:
+            return [drawn]
+        sizes = self.parts["sizes"]
+        groups = -(-sizes.problems_per_iteration // sizes.minibatches_per_iteration)
+        size = -(-groups // self.placement.ranks) * sizes.samples_per_problem
+        return [drawn[first : first + size] for first in range(0, len(drawn), size)]
 
     @property
     def engine_kind(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -33,10 +34,13 @@ class Alone:
     def first_decides(
         self, decide: Callable[[], list[Decision]], before: Callable[[Decision], None]
     ) -> Decision:
-        """The last of what `decide` returns; the others are done `before`."""
+        """The last of what `decide` returns; the others are done `before`, and nothing of them
+        stays in memory: Trainer, module and optimizer hold each other until they are looked for.
+        """
         *others, last = decide()
         for one in others:
             before(one)
+            gc.collect()
         return last
 
 

@@ -37,11 +37,25 @@ def test_the_engines_are_those_of_the_configs() -> None:
         assert said("train", "engine", name)["_target_"] == target
 
 
-def test_on_a_cpu_it_is_transformers(there: None) -> None:
-    for entry, address in (("train", "trainer.accelerator"), ("evaluate", "fabric.accelerator")):
+def test_on_a_cpu_it_is_transformers_for_small_models_and_unknown_ones(there: None) -> None:
+    """The model that evaluate.py takes where none is named is not looked for yet."""
+    beginning = {
+        "train": "on a CPU (trainer.accelerator=cpu), but the built-in small model",
+        "evaluate": "on a CPU (fabric.accelerator=cpu), and the model's size is not known here",
+    }
+    for entry, because in beginning.items():
         config = load(entry, [])
         assert config.engine._target_ == choice.ENGINES["transformers"]
-        assert config.decided.engine.because == f"on a CPU ({address}=cpu)"
+        assert config.decided.engine.because == because
+
+
+@pytest.mark.parametrize(("parameters", "name"), [(33e6, "transformers"), (135e6, "vllm")])
+def test_on_a_cpu_the_size_decides(there, folder, monkeypatch, parameters, name) -> None:
+    """The sizes at which both were measured."""
+    monkeypatch.setattr(choice, "parameters", lambda folder: parameters)
+    made = chosen("model=hf", f"model.path={folder}", "start_from=null").decided.engine
+    assert made.choice == name
+    assert made.because.startswith("on a CPU (trainer.accelerator=cpu), ")
 
 
 def test_on_a_gpu_it_is_vllm_for_models_that_are_not_small(there: None) -> None:

@@ -66,6 +66,15 @@ def test_more_devices_hold_less_each(capsys) -> None:
     assert parts["optimizer"] == whole["optimizer"] / 4 and "DDP's buckets" not in parts
 
 
+@pytest.mark.parametrize(("devices", "responses"), [(1, 16), (2, 8)])
+def test_a_micro_batch_is_no_more_than_a_minibatch(capsys, devices: int, responses: int) -> None:
+    """Two groups of eight in each, one on each of two ranks, though the budget has room for all."""
+    sizes = ["problems_per_iteration=8", "minibatches_per_iteration=4"]
+    budget = "sizes.tokens_per_microbatch=100000"
+    words = [*SMALL, *(f"sizes.{size}" for size in sizes), budget, f"trainer.devices={devices}"]
+    assert f"largest micro-batch: {responses} responses" in printed(capsys, *words, "--memory")
+
+
 def test_a_stage_that_learns_from_texts_has_steps(capsys) -> None:
     found = json.loads(printed(capsys, "stage=sft", "device=h200", "--json"))
     assert [*found["memory_bytes"]] == ["learning", "step", "peak"]
