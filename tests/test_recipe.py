@@ -9,7 +9,8 @@ from tests.test_train import end, run, same_weights
 
 STAGES = ("pretrain_text", "pretrain_vision", "pretrain_joint", "cooldown", "long_context", "sft")
 INHERITED = (
-    "seed threads outputs model learning_rates data task corpus train_missing trainer inherits"
+    "seed threads outputs model learning_rates data task corpus starts train_missing trainer"
+    " inherits"
 )
 SMALL = [
     f"inherits=[{','.join(INHERITED.split())}]",

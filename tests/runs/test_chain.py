@@ -40,6 +40,14 @@ def test_pictures_have_a_longer_chain_that_begins_on_text() -> None:
     assert [config.task.modality for config in stages] == ["text", *["image"] * 5]
 
 
+@pytest.mark.parametrize("last", ["rl", "sft"])
+def test_the_recipe_goes_through_the_stages_of_the_report(last: str) -> None:
+    """Whichever of its stages is asked for."""
+    before = ["pretrain_text", "pretrain_vision", "pretrain_joint", "cooldown", "long_context"]
+    stages = runs.stages_to_run([f"stage={last}", "experiment=recipe"])
+    assert [run.choices.stage for run in stages] == [*before, *(["sft"] * (last == "rl")), last]
+
+
 def test_weights_are_found_by_what_they_depend_on(tmp_path: Path) -> None:
     model = finish(tmp_path, "sft", "one", ["stage=sft"])
     (rl,) = runs.stages_to_run(["stage=rl", "objective=grpo", "trainer.max_epochs=3"])
