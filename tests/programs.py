@@ -10,6 +10,7 @@ a test compares runs, one of them should be a process from the start.
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import runpy
@@ -121,6 +122,8 @@ def _serve(requests: socket.socket) -> None:
     """Fork a keeper for each; the forks return to start their program, the server does not."""
     for name in SHARED:
         import_module(name)
+    gc.collect()
+    gc.freeze()  # a fork would copy all that its collections look at
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are not waited for
     while True:
         request, numbers, _, _ = socket.recv_fds(requests, MESSAGE, 2)
