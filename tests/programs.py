@@ -108,13 +108,14 @@ def _server() -> socket.socket:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     with theirs:
         number = theirs.fileno()
-        subprocess.Popen(
+        server = subprocess.Popen(
             [sys.executable, "-m", "tests.programs", str(number)],
             cwd=ROOT,
             env=environment,
             pass_fds=[number],
         )
-    atexit.register(ours.close)
+    atexit.register(server.wait)
+    atexit.register(ours.close)  # which comes first, and ends it
     return ours
 
 
