@@ -15,6 +15,7 @@ import evaluate
 from k15.config import load
 from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
+from tests.programs import Program
 
 ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -141,22 +142,20 @@ def test_three_benchmarks_on_a_tiny_vision_model(tmp_path):
 
 @pytest.mark.slow
 def test_a_killed_run_ends_as_an_undisturbed_one(model, tmp_path):
-    command = [
-        *(sys.executable, "evaluate.py", f"model.path={model}", "benchmark.limit=40"),
-        *("engine.slots=4", "report=false"),
-    ]
+    words = ["evaluate.py", f"model.path={model}", "benchmark.limit=40", "engine.slots=4"]
+    words += ["report=false"]
 
     def start(folder):
-        words = [*command, f"run_dir={folder}"]
-        return subprocess.Popen(words, cwd=ROOT, env=ENVIRONMENT, stdout=subprocess.DEVNULL)
+        return Program([*words, f"run_dir={folder}"], cwd=ROOT, env=ENVIRONMENT)
 
-    assert start(tmp_path / "undisturbed").wait(120) == 0
+    undisturbed = [sys.executable, *words, f"run_dir={tmp_path}/undisturbed"]
+    subprocess.run(undisturbed, cwd=ROOT, env=ENVIRONMENT, timeout=120, check=True)
     process, responses = start(tmp_path / "killed"), tmp_path / "killed" / "responses.jsonl"
     while not responses.exists() or len(responses.read_bytes().splitlines()) < 10:
         assert process.poll() is None
         time.sleep(0.01)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait(60)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait(60) == -signal.SIGKILL
     before = responses.read_bytes()
     assert start(tmp_path / "killed").wait(120) == 0
     # what was there stays as it was, to the last whole line, and is not made again
@@ -176,15 +175,10 @@ def test_two_processes_share_the_work_and_find_what_one_finds(model, tmp_path):
     for ranks in (1, 2):
         folder = tmp_path / str(ranks)
         words = [f"model.path={model}", "benchmark.limit=9", f"fabric.devices={ranks}"]
-        done = subprocess.run(
-            [sys.executable, "evaluate.py", *words, f"run_dir={folder}", "report=false"],
-            cwd=ROOT,
-            env=ENVIRONMENT,
-            timeout=400,
-            capture_output=True,
-            text=True,
-        )
-        assert done.returncode == 0, done.stderr
+        words += [f"run_dir={folder}", "report=false"]
+        program = Program(["evaluate.py", *words], cwd=ROOT, env=ENVIRONMENT)
+        said = program.output(400)
+        assert program.returncode == 0, said
         parts = [lines(file) for file in sorted(folder.glob("samples*.jsonl"))]
         assert [len(part) for part in parts] == {1: [9], 2: [5, 4]}[ranks]
         (score,) = json.loads((folder / "results.json").read_text())["scores"]

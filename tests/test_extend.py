@@ -8,8 +8,6 @@ import os
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 from random import Random
@@ -21,6 +19,7 @@ from omegaconf import OmegaConf
 from k15 import runs
 from k15.config import build, load
 from k15.types import Rollout, RolloutGroup
+from tests.programs import Program
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extend.md").read_text()
@@ -61,17 +60,10 @@ def run(line: str, folder: Path, *more: str, code: int = 0) -> str:
     start = words.index("python")
     script = {"train.py": "train.py", "path/to/train.py": str(ROOT / "train.py")}[words[start + 1]]
     said = dict(word.split("=") for word in words[:start])
-    result = subprocess.run(
-        [sys.executable, script, *words[start + 2 :], *more],
-        cwd=folder,
-        env={**os.environ, "OMP_NUM_THREADS": "1"} | said,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert result.returncode == code, result.stdout[-2000:] + result.stderr[-4000:]
-    return result.stdout + result.stderr
+    program = Program([script, *words[start + 2 :], *more], folder, {**os.environ, **said})
+    output = program.output(200)
+    assert program.returncode == code, output[-6000:]
+    return output
 
 
 def rows_of(folder: Path) -> list[list[dict]]:

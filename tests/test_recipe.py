@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_train import end, run, same_weights
+from tests.test_train import end, run, same_weights, typed
 
 STAGES = ("pretrain_text", "pretrain_vision", "pretrain_joint", "cooldown", "long_context", "sft")
 INHERITED = (
@@ -68,7 +68,7 @@ def test_a_stage_on_files_is_killed_and_goes_on_bit_by_bit(tmp_path: Path) -> No
         "run_dir=run",
     ]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run(whole, *settings)
+    typed(whole, *settings)
     end(killed, "checkpoints/epoch=00000-step=00000008.ckpt", *settings)
     run(killed, *settings, "resume=last")
     assert same_weights(whole / "run", killed / "run")

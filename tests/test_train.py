@@ -22,6 +22,7 @@ from k15.models.tiny import tiny_policy
 from k15.ranks.place import alone
 from k15.tasks.make24 import Make24
 from tests.closeness import close
+from tests.programs import Program
 
 TRAIN = Path(__file__).parents[1] / "train.py"
 SMALL = [
@@ -45,7 +46,7 @@ DEADLINE = 600.0  # seconds
 
 
 def command(*arguments: str) -> list[str]:
-    return [sys.executable, str(TRAIN), *arguments]
+    return [str(TRAIN), *arguments]
 
 
 def environment() -> dict[str, str]:
@@ -55,37 +56,33 @@ def environment() -> dict[str, str]:
 
 def run(folder: Path, *arguments: str, code: int = 0) -> str:
     folder.mkdir(exist_ok=True)
+    program = Program(command(*arguments), folder, environment())
+    said = program.output(DEADLINE)
+    assert program.returncode == code, said[-6000:]
+    return said
+
+
+def typed(folder: Path, *arguments: str) -> None:
+    """As a user runs it: nothing has been imported, and sets have an order of their own."""
+    folder.mkdir(exist_ok=True)
+    words = [sys.executable, *command(*arguments)]
     result = subprocess.run(
-        command(*arguments),
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE,
-        check=False,
+        words, cwd=folder, env=environment(), capture_output=True, text=True, timeout=DEADLINE
     )
-    assert result.returncode == code, result.stdout[-2000:] + result.stderr[-4000:]
-    return result.stdout + result.stderr
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-4000:]
 
 
 def end(folder: Path, when: str, *arguments: str, by: int = signal.SIGKILL) -> str:
     """Start a run in `run`; end it as soon as there is a file in its folder that matches `when`."""
     folder.mkdir(exist_ok=True)
-    process = subprocess.Popen(
-        command(*arguments),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    program = Program(command(*arguments), folder, environment())
     deadline = time.monotonic() + DEADLINE
     while not any((folder / "run").glob(when)):
-        assert process.poll() is None, "the run ended before it could be ended"
+        assert program.poll() is None, "the run ended before it could be ended"
         assert time.monotonic() < deadline, f"no {when} came"
         time.sleep(0.0005)
-    process.send_signal(by)
-    return process.communicate(timeout=DEADLINE)[0]
+    program.send_signal(by)
+    return program.output(DEADLINE)
 
 
 def same_weights(one: Path, other: Path) -> bool:
@@ -106,7 +103,7 @@ def test_killed_and_resumed_equals_uninterrupted_bit_by_bit(
     """
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     settings = [*SMALL, "run_dir=run", "module.optimizer_state=keep", *ahead]
-    run(whole, "stage=rl", *settings)
+    typed(whole, "stage=rl", *settings)
     end(killed, "checkpoints/epoch=00001.ckpt", "stage=rl", *settings)
     for when in ("checkpoints/.epoch=00003.ckpt.*", "rollouts/iteration_0005.jsonl"):
         end(killed, when, "stage=rl", *settings, "resume=last")
@@ -159,7 +156,7 @@ def test_sft_killed_in_the_middle_of_an_epoch(tmp_path: Path) -> None:
     sft = ["stage=sft", *SMALL[:3], "datamodule.tokens=20000", "run_dir=run"]
     sft += ["callbacks.checkpoint.every_n_steps=2", "trainer.accumulate_grad_batches=2"]
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    run(whole, *sft)
+    typed(whole, *sft)
     end(killed, "checkpoints/epoch=00000-step=00000002.ckpt", *sft)
     end(killed, "checkpoints/.epoch=00000-step=00000006.*", *sft, "resume=last")
     run(killed, *sft, "resume=last")

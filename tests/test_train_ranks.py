@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.programs import Program
 from tests.test_train import DEADLINE, SMALL, command, environment, run
 
 FSDP2 = (
@@ -27,22 +27,15 @@ SAMPLES = 4  # per problem
 def killed(folder: Path, rank: int) -> str:
     """Start the run, kill a rank once there is a checkpoint; returns what the command says."""
     folder.mkdir()
-    process = subprocess.Popen(
-        command(*WORDS),
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    program = Program(command(*WORDS), folder, environment())
     until = time.monotonic() + DEADLINE
     while not any(folder.glob("run/checkpoints/*.ckpt")):
-        assert process.poll() is None and time.monotonic() < until
+        assert program.poll() is None and time.monotonic() < until
         time.sleep(0.1)
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    children = Path(f"/proc/{program.pid}/task/{program.pid}/children").read_text().split()
     os.kill(int(children[rank]), signal.SIGKILL)
-    output, _ = process.communicate(timeout=DEADLINE)
-    assert process.returncode == 137, output
+    output = program.output(DEADLINE)
+    assert program.returncode == 137, output
     return output
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 PACKAGE = str(Path(__file__).parents[1])
 LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
 OWN, INNERMOST = 8, 3
-"""Places in the program, and behind them in libraries, that are shown."""
+"""Places in the program beside its start, and behind them in libraries, that are shown."""
 
 
 def position(thread: int) -> str:
@@ -23,7 +23,7 @@ def position(thread: int) -> str:
     stack = [] if frame is None else list(traceback.extract_stack(frame))
     outer, inner = stack[:-INNERMOST], stack[-INNERMOST:]
     own = [place for place in outer if is_own(place.filename)]
-    return "".join(traceback.format_list([*own[-OWN:], *inner]))
+    return "".join(traceback.format_list([*own[:1], *own[1:][-OWN:], *inner]))
 
 
 def is_own(file: str) -> bool:
