@@ -10,7 +10,7 @@ Rate = float | Mapping[str, float]
 """A number; or one by what is trained, `weights` or `adapter` (LoRA); or by what the model reads,
 `text` or `image` (text with pictures); or one for each part of a vision-language model, `vision`,
 `projector` and `language`, where 0 freezes a part and the projector goes with the vision tower
-unless it is named.
+unless it is named. One that is None is not said: so a file takes away what another one gives.
 """
 Part = Literal["vision", "projector", "language"]
 PARTS: tuple[Part, ...] = get_args(Part)
@@ -58,13 +58,18 @@ class LearningRates:
 
 def check_rate(key: str, rate: Rate) -> None:
     """Raise ConfigError for a rate below 0, or a mapping with a kind that there is not."""
-    by_kind = rate if isinstance(rate, Mapping) else {"": rate}
+    by_kind = said(rate) if isinstance(rate, Mapping) else {"": rate}
     for kind, number in by_kind.items():
         name = f"{key}.{kind}".rstrip(".")
         if kind and kind not in KINDS:
             raise ConfigError(f"{name}={number}: there is no such kind; {', '.join(KINDS)} are")
         if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
             raise ConfigError(f"{name}={number!r}: must be a number of at least 0, 1.0e-6 say")
+
+
+def said(rate: Mapping[str, float]) -> dict[str, float]:
+    """The kinds that have a rate."""
+    return {kind: number for kind, number in rate.items() if number is not None}
 
 
 def rate_for(rate: Rate, kinds: Iterable[str]) -> float:
@@ -74,7 +79,7 @@ def rate_for(rate: Rate, kinds: Iterable[str]) -> float:
     """
     if not isinstance(rate, Mapping):
         return float(rate)
-    found = [rate[kind] for kind in kinds if kind in rate]
+    found = [rate[kind] for kind in kinds if kind in said(rate)]
     if len(found) != 1:
         raise ConfigError(
             f"module.learning_rate={dict(rate)}: give one number, or one for {' or '.join(kinds)}"
@@ -90,9 +95,9 @@ def rates_by_part(rate: Rate, kinds: Iterable[str], train: Trained = "all") -> d
     part that leave one out.
     """
     trained = trained_parts(train)
-    if not (isinstance(rate, Mapping) and rate.keys() & {*PARTS}):
+    if not (isinstance(rate, Mapping) and said(rate).keys() & {*PARTS}):
         return dict.fromkeys(trained, rate_for(rate, kinds))
-    rates = {"projector": rate.get("vision"), **rate}
+    rates = {"projector": rate.get("vision"), **said(rate)}
     if rates.keys() != {*PARTS} or None in rates.values():
         raise ConfigError(
             f"module.learning_rate={dict(rate)}: give one for each of {', '.join(PARTS)} and "

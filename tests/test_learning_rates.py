@@ -28,6 +28,7 @@ def test_there_is_one_for_every_stage() -> None:
         ({"weights": 1e-6, "adapter": 1e-5}, ("weights", "text"), 1e-6),
         ({"weights": 1e-6, "adapter": 1e-5}, ("adapter", "image"), 1e-5),
         ({"text": 3e-4, "image": 2e-4}, ("weights", "image"), 2e-4),
+        ({"weights": None, "text": 3e-4}, ("weights", "text"), 3e-4),  # taken away by a file
     ],
 )
 def test_the_one_for_the_model_is_taken(rate, kinds, taken) -> None:
@@ -74,6 +75,12 @@ def test_each_part_has_its_own_or_is_left_out(rate, train, found) -> None:
     """Left out are those that are frozen; the projector goes with the tower unless it is named."""
     assert rates_by_part(rate, KIND, train) == found
     assert rates(sft=rate) if isinstance(rate, dict) else True
+
+
+def test_what_a_file_takes_away_is_not_there() -> None:
+    """Of one that says all parts, all are there."""
+    whole = {**BY_PART, "weights": None, "adapter": None}
+    assert rates_by_part(whole, ("weights", "text")) == rates_by_part(BY_PART, ("weights", "text"))
 
 
 @pytest.mark.parametrize("rate", [{"vision": 1e-4}, {**BY_PART, "text": 1e-4}])
