@@ -88,7 +88,6 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
             if name.startswith("model=") and "tiny" not in name
         },
         "experiment=smollm2": [f"model.path={folder}/model"],
-        "experiment=smollm2_vision": ["stage=pretrain_joint", f"model.path={folder}/model"],
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=chat": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
