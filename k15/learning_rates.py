@@ -79,7 +79,8 @@ def rate_for(rate: Rate, kinds: Iterable[str]) -> float:
     """
     if not isinstance(rate, Mapping):
         return float(rate)
-    found = [rate[kind] for kind in kinds if kind in said(rate)]
+    given = said(rate)
+    found = [given[kind] for kind in kinds if kind in given]
     if len(found) != 1:
         raise ConfigError(
             f"module.learning_rate={dict(rate)}: give one number, or one for {' or '.join(kinds)}"
@@ -95,9 +96,10 @@ def rates_by_part(rate: Rate, kinds: Iterable[str], train: Trained = "all") -> d
     part that leave one out.
     """
     trained = trained_parts(train)
-    if not (isinstance(rate, Mapping) and said(rate).keys() & {*PARTS}):
+    given = said(rate) if isinstance(rate, Mapping) else {}
+    if not given.keys() & {*PARTS}:
         return dict.fromkeys(trained, rate_for(rate, kinds))
-    rates = {"projector": rate.get("vision"), **said(rate)}
+    rates = {"projector": given.get("vision"), **given}
     if rates.keys() != {*PARTS} or None in rates.values():
         raise ConfigError(
             f"module.learning_rate={dict(rate)}: give one for each of {', '.join(PARTS)} and "
