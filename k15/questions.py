@@ -54,6 +54,11 @@ def parts_of(message: Message) -> Sequence[Mapping[str, str]]:
     return [{"type": "text", "text": content}] if isinstance(content, str) else content
 
 
+def under_picture(text: str) -> list[dict[str, str]]:
+    """The content of a message that shows a picture, with a text behind it."""
+    return [{"type": "image"}, {"type": "text", "text": text}]
+
+
 def instructed(problem: Problem, instruction: str) -> Problem:
     """The problem with an instruction behind its last message."""
     if not instruction:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from k15.config.errors import ConfigError
 from k15.problems.lazy import LazyProblems
 from k15.problems.sources import DemonstratedSource, Response
-from k15.questions import Split, fingerprint_of, text_of
+from k15.questions import Split, fingerprint_of, text_of, under_picture
 from k15.types import Problem
 
 if TYPE_CHECKING:
@@ -146,11 +146,10 @@ class RenderedSource:
                 f"problem {problem.id}: the font has no {unknown[:20]}; give one that has with "
                 "data.page.font=<file>"
             )
-        content = [{"type": "image"}, {"type": "text", "text": self.request}]
         question = problem.meta.get("twin", fingerprint_of(problem))
         return replace(
             problem,
-            prompt=(*before, {**last, "content": content}),
+            prompt=(*before, {**last, "content": under_picture(self.request)}),
             images=(self.page.draw(text),),
             meta={**problem.meta, "twin": question},
         )

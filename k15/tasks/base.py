@@ -16,7 +16,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any, Literal
 
 from k15.progress import say_once
-from k15.questions import Split, fingerprint, is_held_out, text_of
+from k15.questions import Split, fingerprint, is_held_out, text_of, under_picture
 from k15.types import Problem
 
 if TYPE_CHECKING:
@@ -150,10 +150,9 @@ class Task(ABC):
     def _as_picture(self, problem: Problem, rng: Random) -> Problem:
         picture, patch_words = self.draw(problem, rng)
         asked = problem.meta.get("asked", self.picture_prompt)
-        content = [{"type": "image"}, {"type": "text", "text": asked}]
         return replace(
             problem,
-            prompt=({"role": "user", "content": content},),
+            prompt=({"role": "user", "content": under_picture(asked)},),
             images=(picture,),
             domain="vision",
             meta={**problem.meta, "patch_words": patch_words},

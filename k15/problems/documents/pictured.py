@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from k15.problems.documents.distortion import Blank, Distortion
 from k15.problems.documents.source import Demonstration, Item
 from k15.problems.documents.templated import MARK
-from k15.questions import Split
+from k15.questions import Split, under_picture
 from k15.tasks.base import Task
 from k15.tasks.patches import fits, written_in_patches
 from k15.tasks.scenes import COLOURS, RELATIONS, SHAPES, Scene, counted, drawn, scene
@@ -129,7 +129,7 @@ class Read(ABC):
     `val/sequence_accuracy` is how often all of them are right.
     """
 
-    def __init__(self, task: Task, distortion: Distortion | Blank | None) -> None:
+    def __init__(self, task: Task, *, distortion: Distortion | Blank | None = None) -> None:
         self.task = task
         self.words = (*task.words, MARK) if task.words else ()
         self.distortion = distortion
@@ -152,9 +152,6 @@ class Read(ABC):
 class Reading(Read):
     """What a task draws as its questions (`Task.draw`)."""
 
-    def __init__(self, task: Task, *, distortion: Distortion | Blank | None = None) -> None:
-        super().__init__(task, distortion)
-
     def page(self, number: int, split: Split) -> tuple[str, Image, list[str], Random]:
         """As `Read.page`."""
         problem, rng = self.task.asked(number, split)
@@ -175,7 +172,7 @@ class Words(Read):
         most: int = 1,
         distortion: Distortion | Blank | None = None,
     ) -> None:
-        super().__init__(task, distortion)
+        super().__init__(task, distortion=distortion)
         self.alphabet = tuple(word for word in task.words if fits(word)) or DIGITS
         self.words = (*self.words, *self.alphabet) if task.words else ()
         self.least, self.most = least, most
@@ -190,8 +187,7 @@ class Words(Read):
 
 def asked(id: str, picture: Image, text: str, answer: str) -> Demonstration:
     """A question about a picture with its answer, which alone is learned."""
-    content = [{"type": "image"}, {"type": "text", "text": text}]
-    prompt = ({"role": "user", "content": content},)
+    prompt = ({"role": "user", "content": under_picture(text)},)
     return Demonstration(Problem(id=id, prompt=prompt, answer=answer, images=(picture,)), answer)
 
 
