@@ -102,7 +102,7 @@ def rates_by_part(rate: Rate, kinds: Iterable[str], train: Trained = "all") -> d
     rates = {"projector": given.get("vision"), **given}
     if rates.keys() != {*PARTS} or None in rates.values():
         raise ConfigError(
-            f"module.learning_rate={dict(rate)}: give one for each of {', '.join(PARTS)} and "
+            f"module.learning_rate={given}: give one for each of {', '.join(PARTS)} and "
             "nothing else; 0 freezes a part"
         )
     return {part: float(rates[part]) for part in trained if rates[part]}  # type: ignore[arg-type]
