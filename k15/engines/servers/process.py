@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -77,10 +76,8 @@ class Process:
         with suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(self.spec).encode() + b"\n")
             self._process.stdin.flush()
-        until = time.monotonic() + seconds
-        while not select.select([self._process.stdout], [], [], 0.2)[0]:
-            if time.monotonic() > until:
-                raise Lost(f"it did not start within {seconds:g} s (engine.start_seconds)")
+        if not select.select([self._process.stdout], [], [], seconds)[0]:
+            raise Lost(f"it did not start within {seconds:g} s (engine.start_seconds)")
         line = self._process.stdout.readline()
         if not line:
             with suppress(subprocess.TimeoutExpired):
