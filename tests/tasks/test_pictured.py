@@ -10,10 +10,11 @@ from k15.tasks.charts import Charts
 from k15.tasks.counting import Counting
 from k15.tasks.falling import FallingBall
 from k15.tasks.geometry import Geometry
+from k15.tasks.objects import Objects
 from k15.tasks.pictured import PicturedTask, plain
 from k15.tasks.spatial import SpatialRelations
 
-TASKS = [SpatialRelations, Counting, Geometry, Charts, FallingBall]
+TASKS = [SpatialRelations, Counting, Geometry, Charts, FallingBall, Objects]
 PROBLEMS = 150
 
 
@@ -78,7 +79,9 @@ def test_pictures_grow_with_the_scale(kind: type[PicturedTask]) -> None:
         kind(levels=[6]).problem(0)
 
 
-@pytest.mark.parametrize("task", [SpatialRelations(seed=5), Counting(seed=5), FallingBall(seed=5)])
+@pytest.mark.parametrize(
+    "task", [kind(seed=5) for kind in (SpatialRelations, Counting, FallingBall, Objects)]
+)
 def test_a_word_stands_where_something_is_drawn(task: PicturedTask) -> None:
     for index in range(20):
         problem = task.problem(index)

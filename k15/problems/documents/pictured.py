@@ -3,6 +3,7 @@ and what is to be read.
 
     Captions      [picture] " a red circle, a blue square."
     Interleaved   [picture] " a red circle." [picture] " a blue square." ...
+    Told          [picture] " top left: red circle."    what a visual task shows, in its words
     Questions     [picture] " what is left of the blue square?" → " a red circle."
     Reading       [picture] " text:" → " 25 a2 b1"      as a task draws its questions
     Words         [picture] " text:" → " b1 27 a3"      any of its words
@@ -10,12 +11,14 @@ and what is to be read.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING
 
+from k15.config.errors import ConfigError
 from k15.problems.documents.distortion import Blank, Distortion
 from k15.problems.documents.source import Demonstration, Item
 from k15.problems.documents.templated import MARK
@@ -122,6 +125,34 @@ class Questions(Drawn):
         """As `Drawn.document`."""
         made, picture = self.pictured(rng)
         return asked(id, picture, *question(made, rng))
+
+
+class Told:
+    """Scenes of a visual task and what it would say in their place (`meta["caption"]`); `levels` in
+    place of the task's.
+    """
+
+    def __init__(self, task: Task, *, levels: Sequence[int] | None = None) -> None:
+        self.task = copy.copy(task)
+        self.task.modality = "image"
+        self.task.levels = tuple(levels or task.levels)
+        self.words = task.words
+
+    def read(
+        self, first: int = 0, split: Split = "train", turn: int = 0
+    ) -> Iterator[tuple[int, Item]]:
+        """As `DocumentSource.read`; documents do not end. Raises ConfigError for a task without
+        pictured scenes.
+        """
+        for number in count(first):
+            problem = self.task.problem(number, split)
+            if "caption" not in problem.meta:
+                raise ConfigError(
+                    f"task={self.task.name}: has no scenes to be told; take one of docs/vision.md, "
+                    "such as task=objects"
+                )
+            parts = (None, problem.meta["caption"])
+            yield number, Document(id=f"{problem.id}-told", parts=parts, images=problem.images)
 
 
 class Read(ABC):

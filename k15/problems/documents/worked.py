@@ -5,7 +5,7 @@ download.
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from random import Random
 from typing import Any, Literal
@@ -21,7 +21,7 @@ class WorkedProblems:
     """Endless demonstrations of a task, question and response as one text.
 
     `demonstrations` is the manner of the demonstrator (`Task.demonstrate`). With
-    `modality="image"` the question is a picture.
+    `modality="image"` the question is a picture. `levels` in place of the task's.
     """
 
     def __init__(
@@ -30,9 +30,11 @@ class WorkedProblems:
         *,
         modality: Literal["text", "image"] = "text",
         demonstrations: Mapping[str, Any] | None = None,
+        levels: Sequence[int] | None = None,
     ) -> None:
         self.task = copy.copy(task)
         self.task.modality = modality
+        self.task.levels = tuple(levels or task.levels)
         self.words = task.words
         self.manner = manner_of(task, demonstrations or {})
 

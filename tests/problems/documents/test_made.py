@@ -8,6 +8,7 @@ from random import Random
 import numpy as np
 import pytest
 
+from k15.config import ConfigError
 from k15.models.tiny import byte_tokenizer, word_tokenizer
 from k15.problems.documents.distortion import Blank, Distortion
 from k15.problems.documents.needles import Needles
@@ -17,6 +18,7 @@ from k15.problems.documents.pictured import (
     Interleaved,
     Questions,
     Reading,
+    Told,
     Words,
 )
 from k15.problems.documents.source import Demonstration
@@ -25,6 +27,7 @@ from k15.problems.documents.worked import Demonstrations, WorkedProblems
 from k15.problems.sources import TaskSource
 from k15.questions import text_of
 from k15.tasks.make24 import Make24
+from k15.tasks.objects import Objects
 from k15.tasks.patches import PATCH
 from k15.tasks.scenes import COLOURS, Scene, Thing, drawn, scene
 
@@ -42,6 +45,7 @@ MADE = {
     "row": Words(TASK, least=2, most=8),
     "reading": Reading(TASK),
     "needles": Needles(),
+    "told": Told(Objects()),
 }
 
 
@@ -114,6 +118,19 @@ def test_captions_tell_what_is_drawn() -> None:
     blue = (picture[:, :, 2] > 200) & (picture[:, :, 0] < 100)
     assert np.argwhere(red)[:, 1].max() < 20 <= 40 <= np.argwhere(blue)[:, 1].min()
     assert Scene(1, 3, things).relation(*things) == "left of"
+
+
+def test_a_visual_task_tells_its_scenes() -> None:
+    """One thing each at level 1, whatever the task asks itself; the picture is as dark as that."""
+    task = Objects(levels=[3], modality="text")
+    for item in items(Told(task, levels=[1]), 20):
+        assert re.fullmatch(r" (top|bottom) (left|right): \w+ \w+\.", item.parts[1])
+        assert item.parts[0] is None and item.images[0].size == (28, 28)
+    told = [item.parts[1] for item in items(Told(task), 20)]
+    assert told == [task.problem(number).meta["caption"] for number in range(20)]
+    assert task.modality == "text" and task.levels == (3,)
+    with pytest.raises(ConfigError, match="task=make24: has no scenes"):
+        items(Told(TASK), 1)
 
 
 def test_relations_are_clear_ones() -> None:
