@@ -18,7 +18,7 @@ from k15.models.streamed import read_weights
 from k15.modules.frozen import leave_out, put_back
 from k15.modules.gradients import add_up, keep_apart
 from k15.modules.optimizers import MakeOptimizer, adamw
-from k15.modules.precision import check_precision, warn_of_lost_steps
+from k15.modules.precision import check_precision, warn_of_lost_steps, warn_of_slow_bfloat16
 from k15.shard import Shard, shard_of
 from k15.sharding.spread import Spread
 from k15.sharding.states import local_part
@@ -72,6 +72,7 @@ class PolicyModule(LightningModule):
         Raises ConfigError for float16 on several ranks: each would pass over steps of its own.
         """
         check_precision(str(self.trainer.precision))
+        warn_of_slow_bfloat16(self.trainer)
         self.policy.computing = self.trainer.precision_plugin.forward_context
         self.shard = shard_of(self.trainer)
         if self.shard.world > 1 and str(self.trainer.precision) == "16-mixed":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from lightning.pytorch import Trainer
 from lightning.pytorch.plugins import MixedPrecision
 from torch import Tensor, nn
 from torch.optim import AdamW
@@ -14,7 +15,8 @@ from k15.datamodules.rl import RLDataModule
 from k15.datamodules.samplers import Uniform
 from k15.engines.transformers import TransformersEngine
 from k15.models.policy import Policy
-from k15.modules.precision import AdamWWithMasters, share_moved
+from k15.modules import precision
+from k15.modules.precision import AdamWWithMasters, seconds_of_product, share_moved
 from k15.problems.sources import TaskSource
 from k15.rollouts.plan import RolloutPlan
 from tests.closeness import close
@@ -217,3 +219,24 @@ def test_numbers_of_the_loss_are_float32_whatever_the_default() -> None:
     tensors = (micro.advantage_BT, micro.engine_logp_BT, logp_BT)
     assert {tensor.dtype for tensor in tensors} == {torch.float32}
     close(micro.advantage_BT[:, :1].abs().max(), 2 / 3)
+
+
+@pytest.mark.parametrize(("bfloat16_seconds", "said"), [(0.07, "70 times as slowly"), (0.004, "")])
+def test_a_processor_without_bfloat16_is_warned_of(
+    bfloat16_seconds: float, said: str, monkeypatch: pytest.MonkeyPatch, caplog
+) -> None:
+    """Float32's product takes a millisecond."""
+    seconds = {torch.bfloat16: bfloat16_seconds, torch.float32: 0.001}
+    monkeypatch.setattr(precision, "seconds_of_product", seconds.__getitem__)
+    wide, mixed = (
+        Trainer(accelerator="cpu", precision=words, logger=False) for words in (WIDE, MIXED)
+    )
+    caplog.clear()  # of Lightning's lines
+    precision.warn_of_slow_bfloat16(wide)
+    assert not caplog.text
+    precision.warn_of_slow_bfloat16(mixed)
+    assert said in caplog.text and bool(caplog.text) == bool(said)
+
+
+def test_a_product_takes_time() -> None:
+    assert 0 < seconds_of_product(torch.float32) < 1
