@@ -58,3 +58,6 @@ def test_a_killed_rank_ends_the_run_which_then_goes_on_to_the_same_end(tmp_path:
     trained = [[json.loads(line) for line in file.read_text().splitlines()] for file in files]
     groups = Counter(row["group"] for rows in trained for row in rows)
     assert {*groups.values()} == {SAMPLES}  # each group once, in one iteration
+    for rows in trained:
+        asked = {row["group"]: row["problem"] for row in rows}
+        assert len({*asked.values()}) == len(asked)  # and no problem twice in it

@@ -1,8 +1,9 @@
 """Which problem comes next: uniform, easy first, by failure rate, or several of these at once (k1.5
 §2.3.4).
 
-A sampler gives every problem of the pool a weight; draws follow the weights. An own sampler
-overrides `weights`, and `observe` if it learns from results.
+A sampler gives every problem of the pool a weight; draws follow the weights, and the collector
+passes over problems that are worked on already. An own sampler overrides `weights`, and `observe`
+if it learns from results.
 """
 
 from __future__ import annotations

@@ -32,6 +32,9 @@ from k15.rollouts.scoring import Score, Scoring
 from k15.shard import Shard
 from k15.types import Experience, Problem, Rollout, RolloutGroup
 
+REPEATS = 100
+"""Draws in a row of problems that are worked on already; then one of them is taken once more."""
+
 
 class Codec(Protocol):
     """Between problems and token ids; `k15.models.policy.Policy` is one."""
@@ -97,10 +100,17 @@ class Collector:
     def _draws(
         self, sampler: Iterator[Problem], problems: dict[int, Problem]
     ) -> Iterator[tuple[int, Problem]]:
-        """Problems with the numbers of their groups, as all ranks draw them, kept in `problems`."""
+        """Problems with the numbers of their groups, as all ranks draw them, kept in `problems`.
+        None is worked on twice at a time, unless the sampler draws hardly any other one.
+        """
+        under_way, repeats = {problem.id for problem in problems.values()}, 0
         for problem in sampler:
-            number = self.buffer.next_number()
+            if problem.id in under_way and repeats < REPEATS:
+                repeats += 1
+                continue
+            repeats, number = 0, self.buffer.next_number()
             problems[number] = problem
+            under_way.add(problem.id)
             yield number, problem
 
     def _fly(

@@ -131,6 +131,21 @@ def test_old_groups_take_the_place_of_new_ones() -> None:
     assert [group.problem.id for group in second.groups] == ["1", "2", "4"]
 
 
+def test_no_problem_is_worked_on_twice_at_a_time() -> None:
+    """Drawn 1, 1, 2, then 1, 1, 2 again, while the first one is not yet finished."""
+    c = collector(
+        {1: [tuple(range(10, 18))], 2: [(STOP,)]},
+        problems_per_iteration=2,
+        samples_per_problem=1,
+        segment_tokens=4,
+    )
+    draw = problems(1, 1, 2)
+    handed_out = [[group.problem.id for group in c.collect(draw, i).groups] for i in range(2)]
+    assert handed_out == [["2"], ["1", "2"]]
+    ended = collector({1: [(STOP,)], 2: [(STOP,)]}, problems_per_iteration=2, samples_per_problem=1)
+    assert [group.problem.id for group in ended.collect(problems(1, 1, 2), 0).groups] == ["1", "2"]
+
+
 def test_oversampling_puts_more_groups_in_flight() -> None:
     c = collector({1: [(STOP,)]}, problems_per_iteration=4, oversampling=1.5, samples_per_problem=1)
     assert len(c.collect(problems(1), 0).groups) == 6
