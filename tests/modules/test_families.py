@@ -153,6 +153,7 @@ def one_iteration(policy: Policy, problems: list[Problem]) -> dict[str, float]:
         source=Given(train=problems, held_out=problems[:1]),
         engine=engine,
         sampler=Uniform(),
+        seed=1,
         rewards={"even": Even()},
         plan=RolloutPlan(sizes=SIZES, max_response_tokens=8, cut_unfinished=False),
     )

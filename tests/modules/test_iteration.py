@@ -91,7 +91,7 @@ def the_framework(
     )
     data = RLDataModule(
         policy=policy,
-        source=TaskSource(Make24(seed=12), train_problems=40, held_out_problems=2),
+        source=TaskSource(Make24(seed=5), train_problems=40, held_out_problems=2),
         engine=engine,
         sampler=Uniform(),
         rewards={"even": Even()},
