@@ -161,6 +161,7 @@ def _become(words: Sequence[str], cwd: str, env: Mapping[str, str], said: int) -
     for stream, number in ((os.open(os.devnull, os.O_RDONLY), 0), (said, 1), (said, 2)):
         os.dup2(stream, number)
     os.closerange(3, 1024)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background is deaf
     sys.argv[:] = words
     sys.orig_argv[:] = [sys.executable, *words]
     places = env.get("PYTHONPATH", "").split(os.pathsep)
