@@ -24,7 +24,7 @@ class Fig8(Figure):
     )
 
     def runs(self) -> Sequence[Run]:
-        """The default model and one of a third of its weights, each from its own pretraining."""
+        """The default model and one of two fifths of its weights, each from its own pretraining."""
         return (*searching("large"), *searching("small"))
 
     def numbers(self, where: Where) -> Numbers:
