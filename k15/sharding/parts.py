@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from errno import EIO
+from errno import EIO, ENOSPC
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +48,8 @@ def write(checkpoint: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         files.save(dict(leaves(states(checkpoint))), storage_writer=files.FileSystemWriter(folder))
     except CheckpointException as error:
         failure = cause(error)
-        if ARCHIVE in str(failure):
+        full = isinstance(failure, OSError) and failure.errno == ENOSPC
+        if full or ARCHIVE in str(failure):
             failure = OSError(EIO, "the disk is full, or does not take it")
         raise failure from error
     return {**checkpoint, **changed(states(checkpoint), without_memory)}
