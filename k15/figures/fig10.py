@@ -84,15 +84,10 @@ class Fig10(Figure):
     def ours(self, numbers: Numbers) -> str:
         """Whether the intervals are apart, with as many steps."""
         said = (
-            f"{epochs}: {self._compared(*(numbers[arm]['after']['accuracy'] for arm in pair))}"
+            f"{epochs}: {compared(*(numbers[arm]['after']['accuracy'] for arm in pair))}"
             for epochs, pair in PAIRS.items()
         )
         return f"after {ITERATIONS} iterations, {'; '.join(said)}"
-
-    def _compared(self, mirror: Mapping[str, float], rest: Mapping[str, float]) -> str:
-        ours, theirs = Estimate(**mirror), Estimate(**rest)
-        how = "above" if ours.above(theirs) else "below" if theirs.above(ours) else "level with"
-        return f"mirror descent {ours.said(3)} {how} ReST {theirs.said(3)}"
 
     def draw(self, numbers: Numbers, axes: Sequence[Axes]) -> None:
         """Lines; the bars are what the last models reach when they are measured."""
@@ -102,6 +97,13 @@ class Fig10(Figure):
             draw_estimate(axis, ITERATIONS + 0.4, numbers[arm]["after"]["accuracy"], color)
         axis.set(ylabel="held-out accuracy")
         axis.legend()
+
+
+def compared(mirror: Mapping[str, float], rest: Mapping[str, float]) -> str:
+    """Two estimates, and whether their intervals are apart."""
+    ours, theirs = Estimate(**mirror), Estimate(**rest)
+    how = "above" if ours.above(theirs) else "below" if theirs.above(ours) else "level with"
+    return f"mirror descent {ours.said(3)} {how} ReST {theirs.said(3)}"
 
 
 FIGURE = Fig10()

@@ -7,13 +7,14 @@ picture form.
 
 from __future__ import annotations
 
+import copy
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 from random import Random
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from k15.progress import say_once
 from k15.questions import Split, fingerprint, is_held_out, text_of, under_picture
@@ -77,6 +78,14 @@ class Task(ABC):
     def draw(self, problem: Problem, rng: Random) -> tuple[Image, dict[int, str]]:
         """The question as a picture, and which word stands in which patch (row-major)."""
         raise ValueError(f"task {self.name!r} has no picture form; use task.modality=text")
+
+    def variant(
+        self, modality: Literal["text", "image"], levels: Sequence[int] | None = None
+    ) -> Self:
+        """The same task in one form, of other levels where they are given."""
+        other = copy.copy(self)
+        other.modality, other.levels = modality, tuple(levels or self.levels)
+        return other
 
     def problem(self, index: int, split: Split = "train") -> Problem:
         """Problem number `index` of a split: the same for the same seed, on any machine.

@@ -12,11 +12,10 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from k15.tasks.drawing import COLOURS, SHAPES, Canvas
+from k15.tasks.drawing import COLOURS, SHAPES, THINGS, Canvas
 from k15.tasks.pictured import FRAME, PicturedTask, Scene, numbers
 
 SIDE = 4
-THINGS = tuple(f" {colour} {shape}" for colour, shape in product(COLOURS, SHAPES))
 KINDS = tuple(f" {kind}" for kind in (*COLOURS, *SHAPES))
 ROW, COLON, EMPTY = " row", ":", " empty"
 ASKED, MORE = " How many things of this kind are there:", " How many more things are"

@@ -7,6 +7,7 @@ at scale 1 is a patch of the tiny vision tower.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import product
 from math import cos, radians, sin
 from random import Random
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 CELL = 14  # pixels
 COLOURS = {"red": "#d62020", "green": "#1f9d3a", "blue": "#2456d6", "yellow": "#f2c200"}
 SHAPES = ("circle", "square", "triangle")
+THINGS = tuple(f" {colour} {shape}" for colour, shape in product(COLOURS, SHAPES))
 GREY, BLACK = "#d9d9d9", "#000000"
 Point = tuple[float, float]
 

@@ -8,15 +8,13 @@ response  "<think> top left: red circle. bottom left: blue square.</think>\\boxe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import product
 from random import Random
 from typing import Any
 
-from k15.tasks.drawing import COLOURS, SHAPES, Canvas
+from k15.tasks.drawing import COLOURS, SHAPES, THINGS, Canvas
 from k15.tasks.pictured import FRAME, PicturedTask, Scene
 
 PLACES = (" top left", " top right", " bottom left", " bottom right")
-THINGS = tuple(f" {colour} {shape}" for colour, shape in product(COLOURS, SHAPES))
 BESIDE = {" left of": 1, " right of": -1, " above": 2, " below": -2}
 """Relations, and how many cells further the thing lies that one is seen from."""
 COLON, STOP, END = ":", ".", "?"

@@ -12,11 +12,10 @@ from itertools import product
 from random import Random
 from typing import Any
 
-from k15.tasks.drawing import COLOURS, SHAPES, Canvas
+from k15.tasks.drawing import COLOURS, THINGS, Canvas
 from k15.tasks.pictured import FRAME, PicturedTask, Scene, numbers
 
 SIDE = 4
-THINGS = tuple(f" {colour} {shape}" for colour, shape in product(COLOURS, SHAPES))
 DOWN, ACROSS = {-1: "above", 0: "", 1: "below"}, {-1: "left", 0: "", 1: "right"}
 DIRECTIONS = tuple(f"{d} {a}".strip() for d, a in product(DOWN.values(), ACROSS.values()))
 TOLD, ROW, COLUMN, STOP = " There is a", " row", " column", "."

@@ -11,7 +11,6 @@ and what is to be read.
 
 from __future__ import annotations
 
-import copy
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from itertools import count
@@ -133,9 +132,7 @@ class Told:
     """
 
     def __init__(self, task: Task, *, levels: Sequence[int] | None = None) -> None:
-        self.task = copy.copy(task)
-        self.task.modality = "image"
-        self.task.levels = tuple(levels or task.levels)
+        self.task = task.variant("image", levels)
         self.words = task.words
 
     def read(

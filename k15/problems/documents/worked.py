@@ -4,7 +4,6 @@ download.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from random import Random
@@ -32,9 +31,7 @@ class WorkedProblems:
         demonstrations: Mapping[str, Any] | None = None,
         levels: Sequence[int] | None = None,
     ) -> None:
-        self.task = copy.copy(task)
-        self.task.modality = modality
-        self.task.levels = tuple(levels or task.levels)
+        self.task = task.variant(modality, levels)
         self.words = task.words
         self.manner = manner_of(task, demonstrations or {})
 
