@@ -51,12 +51,14 @@ from k15.models.tiny import tiny_policy
 from k15.tasks.make24 import Make24
 
 REPETITIONS = 3
+SAMPLES = 8
 Side = Callable[[Policy, Sequence[Request], int], int]
 
 
 @dataclass(frozen=True)
 class Workload:
-    """Two measurements: as many equal requests as there are slots, and `mixed` others."""
+    """Three measurements: as many equal requests as there are slots, each with its own prompt and
+    then with `SAMPLES` for each prompt as in RL, and `mixed` others."""
 
     slots: int
     tokens: int
@@ -203,17 +205,18 @@ def build_policy(name: str) -> Policy:
     return EndlessPolicy(Qwen2ForCausalLM(config).eval(), tiny.tokenizer)
 
 
-def requests_of(policy: Policy, lengths: Sequence[int]) -> list[Request]:
-    """Different prompts of one length, so that nobody pads."""
+def requests_of(policy: Policy, lengths: Sequence[int], samples: int = 1) -> list[Request]:
+    """Different prompts of one length, so that nobody pads, each for `samples` in a row."""
     rng, task, prompts = Random(0), Make24(), dict[tuple[int, ...], None]()
     usual = len(policy.encode(task.sample(rng, level=5)))
-    while len(prompts) < len(lengths):
+    while len(prompts) * samples < len(lengths):
         tokens = policy.encode(task.sample(rng, level=5))
         if len(tokens) == usual:
             prompts[tokens] = None
+    repeated = [tokens for tokens in prompts for _ in range(samples)]
     return [
         Request(tokens=tokens, max_new_tokens=length)
-        for tokens, length in zip(prompts, lengths, strict=True)
+        for tokens, length in zip(repeated, lengths, strict=True)
     ]
 
 
@@ -273,8 +276,11 @@ def main() -> None:
         f"tokens per CPU-second, median (lowest - highest) of {REPETITIONS}; {parameters:,} weights"
     )
     lengths = [load.tokens] * load.slots
-    title = f"{load.slots} requests of {load.tokens} tokens"
-    report(title, measure(sides, policy, requests_of(policy, lengths), load.slots))
+    for samples in (1, SAMPLES):
+        requests = requests_of(policy, lengths, samples)
+        prompts = f"{load.slots // samples} prompts of {len(requests[0].tokens)} tokens"
+        title = f"{load.slots} requests of {load.tokens} tokens, {prompts}"
+        report(title, measure(sides, policy, requests, load.slots))
     lengths = mixed_lengths(load.mixed, load.tokens // 2, load.tokens * 4)
     mean, longest = statistics.mean(lengths), max(lengths)
     title = (

@@ -1,4 +1,4 @@
-"""Which engine samples where nobody has said: by device, by the model's size, by what is installed.
+"""Which engine samples where nobody has said: by device, size, shared prompts, what is installed.
 
 `configs/engine/auto.yaml` names this. It is asked while the configuration is composed, so that
 `--cfg` and the run's folder show the choice; nothing that takes seconds is imported.
@@ -23,6 +23,14 @@ in bfloat16, as many at 33M and fewer below (docs/engines.md); it wants a second
 weights, and half a minute to start. With a GPU it is taken for all but small models, which spend
 their time beside the arithmetic in both; where the two meet there has not been measured.
 """
+SHARED = 4
+"""Samples of one problem from which on a CPU keeps k15's own engine, which reads their prompt once.
+
+There vLLM shares whole blocks of 32 tokens alone, so that each sample reads the prompt's end again:
+135M parameters, float32: 0.95 of the tokens per CPU-second with so many, 0.86 with 8.
+"""
+SAMPLES = ("sizes", "datamodule.drawing", "datamodule.synthetic.drawing", "traces.drawing")
+"""Where a stage says how many it draws, as `samples_per_problem`."""
 ENGINES = {
     "transformers": "k15.engines.transformers.TransformersEngine",
     "vllm": "k15.engines.vllm.engine.VLLMEngine",
@@ -42,6 +50,9 @@ def engine_for(config: DictConfig) -> tuple[str, str]:
     if size is not None and size < SMALLEST[device]:
         small = f"a model of {size / 1e6:.3g}M parameters" if size else "the built-in small model"
         return "transformers", f"{said}, but {small}"
+    samples = samples_of(config)
+    if device == "cpu" and samples >= SHARED:
+        return "transformers", f"{said}, where the {samples} samples of a problem share its prompt"
     if reason := missing(gpu=device == "gpu"):
         return "transformers", f"{said}, but {reason}"
     architecture = architecture_of(folder)
@@ -103,6 +114,12 @@ def parameters(folder: Path) -> float | None:
             return None
         shapes += [one["shape"] for name, one in header.items() if name != "__metadata__"]
     return float(sum(map(prod, shapes))) if shapes else None
+
+
+def samples_of(config: DictConfig) -> int:
+    """Of one problem, at the most; 1 where the stage does not say."""
+    said = (OmegaConf.select(config, f"{place}.samples_per_problem") for place in SAMPLES)
+    return max(filter(None, said), default=1)
 
 
 def architecture_of(folder: Path | None) -> str | None:

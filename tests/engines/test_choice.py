@@ -53,9 +53,35 @@ def test_on_a_cpu_it_is_transformers_for_small_models_and_unknown_ones(there: No
 def test_on_a_cpu_the_size_decides(there, folder, monkeypatch, parameters, name) -> None:
     """The sizes at which both were measured."""
     monkeypatch.setattr(choice, "parameters", lambda folder: parameters)
-    made = chosen("model=hf", f"model.path={folder}", "start_from=null").decided.engine
+    alone = "sizes.samples_per_problem=2"
+    made = chosen("model=hf", f"model.path={folder}", "start_from=null", alone).decided.engine
     assert made.choice == name
     assert made.because.startswith("on a CPU (trainer.accelerator=cpu), ")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        (["stage=rl", "sizes.samples_per_problem=3"], "vllm"),
+        (["stage=rl", "sizes.samples_per_problem=4"], "transformers"),
+        (["stage=rl", "trainer=gpu"], "vllm"),
+        (["stage=long2short_rejection"], "transformers"),
+        (["stage=long2short_rejection", "datamodule.drawing.samples_per_problem=2"], "vllm"),
+        (["stage=cooldown"], "transformers"),
+        (["stage=long_cot_sft", "traces=prompted"], "transformers"),
+        (["stage=sft"], "vllm"),
+    ],
+)
+def test_on_a_cpu_samples_that_share_a_prompt_decide(
+    there, folder, monkeypatch, words, name
+) -> None:
+    """Each problem's, wherever a stage has them; a GPU's vLLM shares prompts as well."""
+    monkeypatch.setattr(choice, "parameters", lambda folder: 135e6)
+    of = ["model=hf", f"model.path={folder}", "start_from=null"]
+    made = load("train", [*words, *of]).decided.engine
+    assert made.choice == name
+    if name == "transformers":
+        assert made.because.endswith("samples of a problem share its prompt")
 
 
 def test_on_a_gpu_it_is_vllm_for_models_that_are_not_small(there: None) -> None:
