@@ -3,7 +3,9 @@
     [bos] text ■■■■■■ picture ▒▒▒ text ■■■■ eos ■        ■ in the loss, ▒ not
 
 A document longer than a sequence is cut into pieces, which begin with what follows: text is cut
-anywhere, a picture never.
+anywhere, a picture never. No piece begins with a patch: a language model has its attention sink in
+the first place (Xiao et al., 2309.17453) and hardly reads what stands there, so where nothing else
+does a begin token is put in front of the picture.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ class Documents:
         """What the tokenizer writes in front of a text."""
         end = tokenizer.eos_token_id
         self.end = policy.stop_ids[0] if end is None else end
+        self.front = Unit((self.end if bos is None else bos,), 1)
+        """In front of a picture that nothing stands before."""
 
     def examples(self, document: Document, longest: int) -> list[Example]:
         """Its pieces; one, of most documents.
@@ -52,6 +56,8 @@ class Documents:
         """
         if not document.text.strip():
             raise self._refused(document, "it is empty: no text that could be learned")
+        if document.images and self._bare():
+            longest -= self.front.length
         units = [Unit((token,), 1) for token in self.begin]
         units += self._units(document)
         units.append(Unit((self.end,), 1))
@@ -62,7 +68,7 @@ class Documents:
                 f"a picture of {widest.length} tokens does not fit into a sequence of {longest}; "
                 "scale it down, or make sequences longer",
             )
-        found = [example_of(piece) for piece in pieces(units, longest)]
+        found = [example_of(self._begun(piece)) for piece in pieces(units, longest)]
         if not all(any(example.loss_mask) for example in found):
             raise self._refused(
                 document,
@@ -79,6 +85,13 @@ class Documents:
                 continue
             image, tokens = next(pictures), self.policy.picture_tokens
             yield Unit(tokens, self.policy.length(tokens, [image]), image)
+
+    def _bare(self) -> bool:
+        """Whether a picture is its patches alone, as LLaVA's, and no token marks its beginning."""
+        return self.policy.picture_tokens[0] in self.policy.placeholder_ids
+
+    def _begun(self, piece: Sequence[Unit]) -> Sequence[Unit]:
+        return [self.front, *piece] if piece[0].image is not None and self._bare() else piece
 
     def _text(self, document: Document, text: str) -> Sequence[int]:
         tokens = self.policy.tokenizer(text, add_special_tokens=False)["input_ids"]

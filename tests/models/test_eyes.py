@@ -8,10 +8,12 @@ from PIL import Image
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from k15.config import ConfigError
+from k15.models.documents import Documents
 from k15.models.eyes import FLATTENED, IMAGE, Tower, policy_with_eyes
+from k15.models.layouts.base import expanded_length
 from k15.models.parts import parts_of
 from k15.models.tiny import byte_tokenizer, tiny_policy
-from k15.types import Problem
+from k15.types import Document, Problem
 
 TOWER = Tower(
     hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=2, image_size=28
@@ -122,3 +124,24 @@ def test_other_families_get_eyes_too(tmp_path: Path) -> None:
 def test_sizes_that_do_not_fit_are_named(sizes: dict, told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         Tower(**sizes)
+
+
+def test_no_document_begins_with_a_patch(tmp_path: Path) -> None:
+    """Four patches and the words behind them; a picture that begins the next piece, too.
+
+    A tokenizer without a begin token: the end token, which closes each text, stands there.
+    """
+    policy = policy_with_eyes(str(llama(tmp_path / "text")), tower=TOWER)
+    end, red = policy.tokenizer.eos_token, Image.new("RGB", (28, 28), "red")
+    documents = Documents(policy)
+    told = Document(id="1", parts=(None, "red"), images=(red,))
+    (example,) = documents.examples(told, 20)
+    assert policy.tokenizer.decode(example.prompt_tokens) == end
+    assert policy.tokenizer.decode(example.response_tokens) == f"{IMAGE}red{end}"
+    assert example.loss_mask == (False, True, True, True, True)
+    behind = Document(id="2", parts=("abcdef", None, "gh"), images=(red,))
+    first, second = documents.examples(behind, 9)
+    assert policy.tokenizer.decode([*first.prompt_tokens, *first.response_tokens]) == "abcdef"
+    shown = policy.tokenizer.decode([*second.prompt_tokens, *second.response_tokens])
+    assert shown == f"{end}{IMAGE}gh{end}"
+    assert expanded_length(policy, second) == 1 + 4 + 3
