@@ -164,7 +164,7 @@ def experiment_words(config: DictConfig) -> list[str]:
     """What the experiment says, as words of a command line."""
     experiment = config.choices.experiment
     content = {} if experiment is None else said("train", "experiment", experiment)
-    return [f"{key}={value}" for key, value in leaves(content)]
+    return [f"{key}={'null' if value is None else value}" for key, value in leaves(content)]
 
 
 def chosen(argv: Sequence[str], keys: Sequence[str]) -> list[str]:
