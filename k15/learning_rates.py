@@ -57,7 +57,9 @@ class LearningRates:
 
 
 def check_rate(key: str, rate: Rate) -> None:
-    """Raise ConfigError for a rate below 0, or a mapping with a kind that there is not."""
+    """Raise ConfigError for a rate below 0, or a mapping with a kind that there is not, or with
+    rates of some parts only or of parts and kinds.
+    """
     by_kind = said(rate) if isinstance(rate, Mapping) else {"": rate}
     for kind, number in by_kind.items():
         name = f"{key}.{kind}".rstrip(".")
@@ -65,6 +67,23 @@ def check_rate(key: str, rate: Rate) -> None:
             raise ConfigError(f"{name}={number}: there is no such kind; {', '.join(KINDS)} are")
         if isinstance(number, bool) or not isinstance(number, int | float) or not number >= 0:
             raise ConfigError(f"{name}={number!r}: must be a number of at least 0, 1.0e-6 say")
+    complete(key, by_kind)
+
+
+def complete(key: str, given: Mapping[str, float]) -> dict[str, float]:
+    """The rates of all parts; empty where they are not given by part.
+
+    Raises ConfigError if one is left out, or if there are others beside them.
+    """
+    if not given.keys() & {*PARTS}:
+        return {}
+    rates = {"projector": given.get("vision"), **given}
+    if rates.keys() != {*PARTS} or None in rates.values():
+        raise ConfigError(
+            f"{key}={dict(given)}: give one for each of {', '.join(PARTS)} and "
+            "nothing else; 0 freezes a part, and null takes away a rate that another file gives"
+        )
+    return rates  # type: ignore[return-value]
 
 
 def said(rate: Mapping[str, float]) -> dict[str, float]:
@@ -96,16 +115,10 @@ def rates_by_part(rate: Rate, kinds: Iterable[str], train: Trained = "all") -> d
     part that leave one out.
     """
     trained = trained_parts(train)
-    given = said(rate) if isinstance(rate, Mapping) else {}
-    if not given.keys() & {*PARTS}:
+    rates = complete("module.learning_rate", said(rate) if isinstance(rate, Mapping) else {})
+    if not rates:
         return dict.fromkeys(trained, rate_for(rate, kinds))
-    rates = {"projector": given.get("vision"), **given}
-    if rates.keys() != {*PARTS} or None in rates.values():
-        raise ConfigError(
-            f"module.learning_rate={given}: give one for each of {', '.join(PARTS)} and "
-            "nothing else; 0 freezes a part"
-        )
-    return {part: float(rates[part]) for part in trained if rates[part]}  # type: ignore[arg-type]
+    return {part: float(rates[part]) for part in trained if rates[part]}
 
 
 def trained_parts(train: Trained) -> list[Part]:

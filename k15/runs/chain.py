@@ -8,7 +8,9 @@ where `train_missing` says so, and else stops with the command to run.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,13 @@ from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ROOT, ConfigError, Parts, choices, load, said, takes
 from k15.config.targets import import_target
+from k15.learning_rates import check_rate
 from k15.runs.folders import check_unused, own_folder, stage
 from k15.runs.resume import go_on_or_begin, resumed
-from k15.runs.settings import digest, leaves, settings
+from k15.runs.settings import digest, settings
+
+Setting = tuple[str, Any]
+"""A dotted key and its value."""
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
 ORIGINS = {"start_from": "model.path", "average_with": "trainer.short"}
@@ -55,6 +61,8 @@ def check_parts(config: DictConfig) -> None:
         parts = Parts(config)
         for name in {"sizes", "learning_rates", "plan"} & {*parts}:
             parts[name]
+        if (rate := OmegaConf.select(config, "module.learning_rate")) is not None:
+            check_rate("module.learning_rate", rate)
         if route := OmegaConf.select(config, "engine.route._target_"):
             check: Any = getattr(import_target(route), "check", None)
             if check is not None:
@@ -95,7 +103,7 @@ def start(
         raise ConfigError(
             f"stage={stage(config)} starts from the weights of stage={named}, which "
             "are not there yet.\n"
-            f"Run first: python train.py {' '.join(before)}\n"
+            f"Run first: python train.py {shlex.join(before)}\n"
             "or have it trained now: train_missing=true\n"
             f"or give a folder: {origin}=<folder>, or {origin}=null to start from model.path "
             "itself"
@@ -161,10 +169,24 @@ def earlier_argv(config: DictConfig, argv: Sequence[str], origin: str = "start_f
 
 
 def experiment_words(config: DictConfig) -> list[str]:
-    """What the experiment says, as words of a command line."""
+    """What the experiment says, as words of a command line: of a part each of its arguments, any
+    other mapping whole, as the experiment made it.
+    """
     experiment = config.choices.experiment
     content = {} if experiment is None else said("train", "experiment", experiment)
-    return [f"{key}={'null' if value is None else value}" for key, value in leaves(content)]
+    return [f"{key}={json.dumps(value)}" for key, value in arguments(content, config)]
+
+
+def arguments(content: dict[str, Any], config: DictConfig, at: str = "") -> Iterator[Setting]:
+    """Dotted keys and values of what is said of parts; rates by part replace those by kind."""
+    for key, value in content.items():
+        made = OmegaConf.select(config, f"{at}{key}")
+        if not isinstance(value, dict) or not isinstance(made, DictConfig):
+            yield f"{at}{key}", value
+        elif "_target_" in made:
+            yield from arguments(value, config, f"{at}{key}.")
+        else:
+            yield f"{at}{key}", OmegaConf.to_container(made)
 
 
 def chosen(argv: Sequence[str], keys: Sequence[str]) -> list[str]:

@@ -135,6 +135,23 @@ def test_model_data_and_task_of_an_experiment_are_those_of_its_whole_chain() -> 
     assert "sizes" not in sft and sft.trainer.max_epochs == 1
 
 
+def test_experiments_in_a_row_hand_on_rates_by_part() -> None:
+    vision, joint, sft = runs.stages_to_run(["stage=sft", "experiment=eyes", "seed=2"])
+    assert [run.choices.experiment for run in (vision, joint, sft)] == [
+        "eyes_vision",
+        "eyes_joint",
+        "eyes",
+    ]
+    assert {run.seed for run in (vision, joint, sft)} == {2}
+    assert [run.model.path for run in (vision, joint, sft)] == [
+        "models/smollm2",
+        f"{vision.run_dir}/model",
+        f"{joint.run_dir}/model",
+    ]
+    rates = {"weights": None, "adapter": None, "vision": 1e-3, "projector": 1e-3, "language": 1e-4}
+    assert joint.module.learning_rate == vision.learning_rates.pretrain_joint == rates
+
+
 def test_weights_do_not_depend_on_learning_rates_of_other_stages(tmp_path: Path) -> None:
     model = finish(tmp_path, "sft", "one", ["stage=sft"])
     (rl,) = runs.stages_to_run(["stage=rl", "learning_rates.rl=1e-5"])
@@ -162,6 +179,8 @@ def test_resuming_needs_a_checkpoint() -> None:
         ("datamodule.plan.temperature=-1", r"temperature=-1"),
         ("objective.loss.tau=-1", r"tau=-1: choose 0 or more"),
         ("datamodule.plan.temperature=0", "temperature=0: greedy"),
+        ("module.learning_rate=-1", "module.learning_rate=-1: must be"),
+        ("learning_rates.rl={vision: 1, language: 0, text: 1}", "learning_rates.rl=.* nothing els"),
     ],
 )
 def test_parts_are_checked_before_any_stage_trains(word: str, fault: str) -> None:
