@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from k15 import runs
-from k15.config import ConfigError
+from k15.config import ConfigError, load
+from k15.runs import chain
 
 
 def finish(folder: Path, stage: str, name: str, argv: list[str]) -> Path:
@@ -179,13 +180,19 @@ def test_resuming_needs_a_checkpoint() -> None:
         ("datamodule.plan.temperature=-1", r"temperature=-1"),
         ("objective.loss.tau=-1", r"tau=-1: choose 0 or more"),
         ("datamodule.plan.temperature=0", "temperature=0: greedy"),
-        ("module.learning_rate=-1", "module.learning_rate=-1: must be"),
         ("learning_rates.rl={vision: 1, language: 0, text: 1}", "learning_rates.rl=.* nothing els"),
     ],
 )
 def test_parts_are_checked_before_any_stage_trains(word: str, fault: str) -> None:
     with pytest.raises(ConfigError, match=fault):
         runs.stages_to_run(["stage=rl", word])
+
+
+def test_a_rate_that_a_file_gives_the_module_is_checked_as_early() -> None:
+    config = load("train", ["stage=rl"])
+    config.module.learning_rate = {"vision": 1e-3, "projector": 1e-3}
+    with pytest.raises(ConfigError, match=r"module\.learning_rate=.*: give one for each of"):
+        chain.check_parts(config)
 
 
 def test_a_task_that_another_choice_brings_along_is_trained_from_the_start() -> None:
