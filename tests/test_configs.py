@@ -37,6 +37,8 @@ WANTS_PICTURES = {
         for name in ("pretrain_vision", "pretrain_joint", "cooldown", "long_context")
     ),
 }
+EYES = {"eyes_vision": "pretrain_vision", "eyes_joint": "pretrain_joint", "eyes": "sft"}
+"""Experiments of other stages than RL."""
 ON_A_CPU = ["trainer.accelerator=cpu", "trainer.precision=32-true"]
 TEXTS = [*ROOT.rglob("*.yaml"), REPOSITORY / "README.md", *(REPOSITORY / "docs").glob("*.md")]
 COMMANDS = sorted(
@@ -88,6 +90,10 @@ def needed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
             if name.startswith("model=") and "tiny" not in name
         },
         "experiment=smollm2": [f"model.path={folder}/model"],
+        **{
+            f"experiment={name}": [f"stage={stage}", f"model.path={folder}/model"]
+            for name, stage in EYES.items()
+        },
         "data=math": [f"data.path={folder}/sums.jsonl"],
         "data=chat": [f"data.path={folder}/sums.jsonl"],
         "data=judgements": [f"data.path={folder}/judged.jsonl", "data.held_out_problems=4"],
