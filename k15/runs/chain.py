@@ -17,14 +17,12 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from k15.config import ROOT, ConfigError, Parts, choices, load, said, takes
+from k15.config.overrides import Override
 from k15.config.targets import import_target
 from k15.learning_rates import check_rate
 from k15.runs.folders import check_unused, own_folder, stage
 from k15.runs.resume import go_on_or_begin, resumed
 from k15.runs.settings import digest, settings
-
-Setting = tuple[str, Any]
-"""A dotted key and its value."""
 
 BUILT_IN = "k15.models.tiny.tiny_policy"
 ORIGINS = {"start_from": "model.path", "average_with": "trainer.short"}
@@ -177,7 +175,7 @@ def experiment_words(config: DictConfig) -> list[str]:
     return [f"{key}={json.dumps(value)}" for key, value in arguments(content, config)]
 
 
-def arguments(content: dict[str, Any], config: DictConfig, at: str = "") -> Iterator[Setting]:
+def arguments(content: dict[str, Any], config: DictConfig, at: str = "") -> Iterator[Override]:
     """Dotted keys and values of what is said of parts; rates by part replace those by kind."""
     for key, value in content.items():
         made = OmegaConf.select(config, f"{at}{key}")
